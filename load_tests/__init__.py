@@ -1,0 +1,1 @@
+"""Load on a running service, and the figures that come of it."""

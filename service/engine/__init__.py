@@ -1,0 +1,1 @@
+"""Text in, scores out: bundle, tokenizer, packed batch and backends. Knows no HTTP."""

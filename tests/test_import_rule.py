@@ -1,0 +1,69 @@
+"""The rooms of the house import only as ARCHITECTURE.md allows."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "service/engine": {"service.engine"},
+    "service": {"service", "service.engine"},
+    "model_export": {"model_export", "service.engine"},
+    "load_tests": {"load_tests", "service.engine"},
+}
+SERVING_NEVER_NEEDS = {"matplotlib", "onnx", "safetensors", "rich"}
+
+
+def room(path: str) -> str | None:
+    """The room a module or file belongs to, e.g. ``service/engine/bundle.py`` → ``service/engine``."""
+    return next((name for name in ALLOWED if f"{path}/".startswith(f"{name}/")), None)
+
+
+def imported_modules(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that the rule can be read off them"
+            module = node.module or ""
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def violations(path: str, source: str) -> list[str]:
+    home = room(path)
+    assert home is not None
+    found = []
+    for module in imported_modules(source):
+        target = room(module.replace(".", "/"))
+        if target is not None and target.replace("/", ".") not in ALLOWED[home]:
+            found.append(f"{path} imports {module}")
+        if home.startswith("service") and module.split(".")[0] in SERVING_NEVER_NEEDS:
+            found.append(f"{path} imports {module}, which serving does without")
+    return found
+
+
+def source_files() -> list[Path]:
+    return [path for name in ("service", "model_export", "load_tests") for path in (ROOT / name).rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_stay_within_the_allowed_rooms(path: Path) -> None:
+    assert violations(str(path.relative_to(ROOT)), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("service/engine/bundle.py", "from service.settings import Settings"),
+        ("service/engine/bundle.py", "import model_export.train"),
+        ("service/app.py", "from model_export import train"),
+        ("model_export/train.py", "import service.settings"),
+        ("model_export/train.py", "from service import settings"),
+        ("load_tests/peers.py", "from model_export.dataset import read"),
+        ("service/engine/bundle.py", "import safetensors"),
+    ],
+)
+def test_the_rule_refuses_what_it_should(path: str, source: str) -> None:
+    assert violations(path, source)
