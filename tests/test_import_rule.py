@@ -17,7 +17,7 @@ SERVING_NEVER_NEEDS = {"matplotlib", "onnx", "safetensors", "rich"}
 
 
 def room(path: str) -> str | None:
-    """The room a module or file belongs to, e.g. ``service/engine/bundle.py`` → ``service/engine``."""
+    """The room of a file: ``service/engine/bundle.py`` stands in ``service/engine``."""
     return next((name for name in ALLOWED if f"{path}/".startswith(f"{name}/")), None)
 
 
@@ -45,7 +45,11 @@ def violations(path: str, source: str) -> list[str]:
 
 
 def source_files() -> list[Path]:
-    return [path for name in ("service", "model_export", "load_tests") for path in (ROOT / name).rglob("*.py")]
+    return [
+        path
+        for name in ("service", "model_export", "load_tests")
+        for path in (ROOT / name).rglob("*.py")
+    ]
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))

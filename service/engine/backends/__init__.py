@@ -1,0 +1,19 @@
+"""What runs the model: ONNX Runtime or TorchScript, behind one small protocol."""
+
+from typing import Protocol
+
+from service.engine.packed_batch import PackedBatch, Scores
+
+
+class Backend(Protocol):
+    """Runs the traced classifier of one bundle on one device."""
+
+    name: str
+
+    def logits(self, batch: PackedBatch) -> Scores:
+        """Logits, (batch, labels), in the order of the batch's rows."""
+        ...
+
+
+class BackendError(Exception):
+    """A backend that can't be used here; the message says why in one sentence."""

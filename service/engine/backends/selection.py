@@ -1,0 +1,76 @@
+"""Which backend serves: the first candidate that loads and reproduces the golden answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.engine.backends import Backend, BackendError
+from service.engine.backends.onnx import OnnxBackend
+from service.engine.backends.torchscript import TorchScriptBackend
+from service.engine.bundle import Bundle, BundleError
+from service.engine.golden import GoldenText, prove_backend
+
+BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    backend: Backend
+    reason: str
+
+
+def open_backend(
+    name: str, bundle: Bundle, device: str, threads: int, trust_torchscript: bool
+) -> Backend:
+    """Load one backend by name.
+
+    Raises:
+        BundleError, BackendError: as the backends do, or TorchScript from an untrusted bundle.
+    """
+    if name != "torchscript":
+        return OnnxBackend(bundle, name, device, threads)
+    if not trust_torchscript:
+        raise BackendError(
+            "TorchScript is a program: it is loaded only from the shipped bundle,"
+            f" or with --bundle-digest {bundle.digest}"
+        )
+    return TorchScriptBackend(bundle, device, threads)
+
+
+def select_backend(
+    requested: BackendName,
+    bundle: Bundle,
+    golden: Sequence[GoldenText],
+    device: str,
+    threads: int,
+    trust_torchscript: bool,
+) -> Selection:
+    """The backend to serve with, proven on the golden texts.
+
+    ``auto`` tries ``onnx`` on a CPU, and ``torchscript`` then ``onnx`` on CUDA, going on to the
+    next with a warning.
+
+    Raises:
+        BackendError: the requested backend, or every candidate, failed.
+    """
+    automatic = ["torchscript", "onnx"] if device.startswith("cuda") else ["onnx"]
+    candidates = automatic if requested == "auto" else [requested]
+    failures = []
+    for name in candidates:
+        try:
+            backend = open_backend(name, bundle, device, threads, trust_torchscript)
+            difference = prove_backend(backend, golden)
+        except (BackendError, BundleError) as error:
+            failures.append(f"{name}: {error}")
+            if name != candidates[-1]:
+                logger.warning("backend %s is passed over: %s", name, error)
+            continue
+        why = f"first to work on {device}" if requested == "auto" else "requested"
+        if failures:
+            why += f" (passed over: {'; '.join(failures)})"
+        reason = f"{why}; golden answers reproduced within {difference:.1e}"
+        return Selection(backend, reason)
+    raise BackendError("no backend can serve the bundle: " + "; ".join(failures))

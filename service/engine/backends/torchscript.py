@@ -1,0 +1,47 @@
+"""The classifier in TorchScript: padding is packed away and costs nothing."""
+
+import io
+from typing import cast
+
+from service.engine.backends import BackendError
+from service.engine.bundle import Bundle
+from service.engine.packed_batch import PackedBatch, Scores
+
+
+class TorchScriptBackend:
+    """``model.ts`` on the CPU or a CUDA device.
+
+    TorchScript is a program and runs with the rights of the service: load it only from a bundle
+    that is trusted (``service.engine.backends.selection`` sees to that).
+
+    Raises:
+        BundleError: the file is not what the manifest names.
+        BackendError: torch is not installed, has no such device, or refuses the file.
+    """
+
+    name = "torchscript"
+
+    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
+        try:
+            import torch
+        except ImportError:
+            raise BackendError("torch is not installed") from None
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise BackendError("this torch sees no CUDA device")
+        content = bundle.read("model.ts")
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        self._torch = torch
+        self._device = device
+        try:
+            module = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
+            self._module = torch.jit.freeze(module.eval())
+        except Exception as error:  # torch raises RuntimeError, ValueError and more here
+            raise BackendError(f"torch refuses model.ts: {str(error).splitlines()[0]}") from None
+
+    def logits(self, batch: PackedBatch) -> Scores:
+        with self._torch.inference_mode():
+            token_ids = self._torch.from_numpy(batch.token_ids).to(self._device)  # (batch, time)
+            # Packing reads the lengths on the CPU wherever the model runs.
+            lengths = self._torch.from_numpy(batch.lengths)  # (batch,)
+            return cast(Scores, self._module(token_ids, lengths).cpu().numpy())  # (batch, labels)

@@ -1,0 +1,49 @@
+"""Text to token ids: exactly what the bundle's ``tokenizer.json`` says and nothing beside it."""
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from service.engine.bundle import Bundle, BundleError
+
+TokenIds = npt.NDArray[np.int32]
+
+
+class TextTokenizer:
+    """Hugging Face tokenizer of a bundle.
+
+    Raises:
+        BundleError: ``tokenizer.json`` does not parse or does not fit the embedding.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_buffer(bundle.read("tokenizer.json"))
+        except BundleError:
+            raise
+        except Exception as error:  # the Rust side raises bare Exception
+            raise BundleError(f"{bundle.directory}: tokenizer.json: {error}") from None
+        size, rows = self._tokenizer.get_vocab_size(), bundle.manifest.sizes.vocabulary
+        if size > rows:
+            raise BundleError(
+                f"{bundle.directory}: tokenizer.json has {size} tokens, the embedding {rows} rows"
+            )
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def encode(self, text: str) -> TokenIds:
+        """Token ids, (time,).
+
+        The batch call is the one that lets other threads run meanwhile, and it skips offsets.
+        """
+        return np.array(self._tokenizer.encode_batch_fast([text])[0].ids, dtype=np.int32)  # (time,)
+
+    def tokens(self, text: str) -> list[tuple[int, str, int, int]]:
+        """Id, token and the half-open character range in ``text`` of each token."""
+        encoding = self._tokenizer.encode(text)
+        return [
+            (token_id, token, start, stop)
+            for token_id, token, (start, stop) in zip(
+                encoding.ids, encoding.tokens, encoding.offsets, strict=True
+            )
+        ]
