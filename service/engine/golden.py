@@ -41,8 +41,9 @@ def read_golden(bundle: Bundle) -> list[GoldenText]:
 
 def prove_tokenizer(tokenizer: TextTokenizer, golden: Sequence[GoldenText]) -> None:
     """Raises BundleError when a golden text does not give its golden token ids."""
-    for index, entry in enumerate(golden):
-        if tokenizer.encode(entry.text).tolist() != entry.token_ids:
+    encoded = tokenizer.encode([entry.text for entry in golden])
+    for index, (entry, token_ids) in enumerate(zip(golden, encoded, strict=True)):
+        if token_ids.tolist() != entry.token_ids:
             raise BundleError(
                 f"tokenizer.json and golden.json do not belong together: text {index}"
             )

@@ -31,12 +31,13 @@ class TextTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
 
-    def encode(self, text: str) -> TokenIds:
-        """Token ids, (time,).
+    def encode(self, texts: list[str]) -> list[TokenIds]:
+        """Token ids of each text, (time,).
 
         The batch call is the one that lets other threads run meanwhile, and it skips offsets.
         """
-        return np.array(self._tokenizer.encode_batch_fast([text])[0].ids, dtype=np.int32)  # (time,)
+        encodings = self._tokenizer.encode_batch_fast(texts)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def tokens(self, text: str) -> list[tuple[int, str, int, int]]:
         """Id, token and the half-open character range in ``text`` of each token."""

@@ -9,6 +9,7 @@ class Backend(Protocol):
     """Runs the traced classifier of one bundle on one device."""
 
     name: str
+    computes_padding: bool
 
     def logits(self, batch: PackedBatch) -> Scores:
         """Logits, (batch, labels), in the order of the batch's rows."""

@@ -19,6 +19,8 @@ class OnnxBackend:
         BackendError: ONNX Runtime refuses the model or has no such device.
     """
 
+    computes_padding = True  # sequence_lens only says where each text ends
+
     def __init__(self, bundle: Bundle, name: str, device: str, threads: int) -> None:
         self.name = name
         content = bundle.read(FILES[name])

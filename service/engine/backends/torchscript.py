@@ -20,6 +20,7 @@ class TorchScriptBackend:
     """
 
     name = "torchscript"
+    computes_padding = False
 
     def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
         try:

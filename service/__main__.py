@@ -1,0 +1,30 @@
+"""``python -m service``: read the settings, serve, say in one sentence what went wrong."""
+
+import os
+import sys
+
+from service.settings import SettingError, read_settings
+
+
+def main() -> int:
+    # One text is one thread's work; a pool of the tokenizer's own would not survive the forks.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        settings = read_settings(sys.argv[1:])
+        # Imported late, so that --help and a bad setting answer at once.
+        from service.engine.bundle import BundleError
+        from service.host import serve
+        from service.json_log import log_json
+
+        log_json()
+        try:
+            return serve(settings)
+        except BundleError as error:
+            raise SettingError(str(error)) from None
+    except SettingError as error:
+        print(f"python -m service: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

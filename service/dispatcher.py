@@ -1,0 +1,193 @@
+"""The one place that orders: which text goes to which worker next, and what a death means."""
+
+import asyncio
+from collections import deque
+from pathlib import Path
+
+from service import wire
+from service.admission import Admission
+from service.cost_model import CostModel
+from service.failure import DeadlinePassed, Internal
+from service.metrics import MetricsRow
+from service.prediction import Prediction, Text, now
+from service.text_queue import TextQueue, due_time
+from service.wire import AnswerFrame
+from service.worker_link import WorkerLink
+
+HANG_SECONDS = 5.0
+HANG_FACTOR = 10.0
+WATCH_SECONDS = 0.5
+
+
+class Dispatcher:
+    """Queue, links and credit of one API process.
+
+    Texts are sent only as far as a worker's credit allows, so that the choice of the next one
+    stays late; the worker cuts micro-batches from what all API processes have sent it.
+    """
+
+    def __init__(
+        self,
+        cost: CostModel,
+        admission: Admission,
+        credit_tokens: int,
+        metrics: MetricsRow,
+    ) -> None:
+        self._cost = cost
+        self._admission = admission
+        self._credit_tokens = credit_tokens
+        self._metrics = metrics
+        self._suspects: deque[Text] = deque()
+        self._last_text_id = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.queue: TextQueue[Text] = TextQueue()
+        self.links: list[WorkerLink] = []
+
+    def start(self, socket_paths: list[Path]) -> None:
+        self.links = [WorkerLink(path, self) for path in socket_paths]
+        self._tasks = [asyncio.create_task(link.keep_connected()) for link in self.links]
+        self._tasks.append(asyncio.create_task(self._watch_for_hangs()))
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for link in self.links:
+            link.close()
+
+    @property
+    def workers_ready(self) -> int:
+        return sum(link.ready for link in self.links)
+
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """Texts and tokens that wait or run."""
+        sent_texts = sum(len(link.outstanding) for link in self.links)
+        sent_tokens = sum(link.outstanding_tokens for link in self.links)
+        suspect_tokens = sum(text.tokens for text in self._suspects)
+        return (
+            self.queue.texts + len(self._suspects) + sent_texts,
+            self.queue.tokens + suspect_tokens + sent_tokens,
+        )
+
+    def submit(self, prediction: Prediction) -> None:
+        prediction.queued_at = now()
+        for text in prediction.texts:
+            self._last_text_id += 1
+            text.text_id = self._last_text_id
+            cost = self._cost.predict(1, text.tokens, text.tokens)
+            text.due_at = due_time(prediction.queued_at, cost, text.deadline_at)
+            self.queue.push(text)
+        self._pump()
+
+    def abandon(self, prediction: Prediction, failure: Exception) -> None:
+        """End a prediction early; what of it has not started is never started."""
+        prediction.fail(failure)
+        for text in prediction.texts:
+            self.queue.drop(text)
+            for link in self.links:
+                link.cancel(text)
+        self._pump()
+
+    def link_ready(self, link: WorkerLink) -> None:
+        assert link.hello is not None
+        for sample in link.hello.warm_up:
+            self._cost.observe(*sample)
+        self._pump()
+
+    def link_answered(self, link: WorkerLink, frame: AnswerFrame) -> None:
+        facts = frame.facts
+        if facts.texts:
+            seconds = facts.finished_at - facts.started_at
+            self._cost.observe(facts.texts, facts.executed_tokens, facts.longest, seconds)
+            if facts.counts:
+                self._metrics.observe_batch(facts)
+        for (text_id, received_at, status), logits in zip(frame.entries, frame.logits, strict=True):
+            text = link.take(text_id)
+            if text is None:  # abandoned while it ran
+                continue
+            prediction = text.prediction
+            if status == wire.ANSWERED:
+                prediction.logits[text.index] = logits
+                prediction.sent_at, prediction.received_at = text.sent_at, received_at
+                prediction.started_at, prediction.finished_at = facts.started_at, facts.finished_at
+                prediction.batch_texts = facts.texts
+                self._answered_one(prediction)
+            elif status == wire.EXPIRED:
+                self.abandon(prediction, DeadlinePassed("the deadline passed"))
+            else:
+                message = f"inputs[{text.index}]: the model failed on this text"
+                self.abandon(prediction, Internal(message))
+        self._pump()
+
+    def _answered_one(self, prediction: Prediction) -> None:
+        prediction.remaining -= 1
+        if prediction.remaining or prediction.answered.done():
+            return
+        prediction.answered.set_result(None)
+        if prediction.predicted_wait_seconds:
+            waited_seconds = prediction.finished_at - prediction.queued_at
+            self._admission.observe_wait(prediction.predicted_wait_seconds, waited_seconds)
+
+    def link_lost(self, link: WorkerLink, unanswered: list[Text]) -> None:
+        """Send what a dead worker left unanswered again, one by one: inference is pure.
+
+        One of these texts may have killed it. Alone, it can only harm itself, and a text that
+        was alone when a second worker died is at fault.
+        """
+        lone = len(unanswered) == 1
+        for text in unanswered:
+            text.deaths += 1
+            if text.prediction.answered.done():
+                continue
+            if lone and text.deaths > 1:
+                message = f"inputs[{text.index}]: two workers died on this text"
+                self.abandon(text.prediction, Internal(message))
+            else:
+                self._suspects.append(text)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Hand out texts while there is credit."""
+        open_links = [link for link in self.links if link.ready]
+        while self._suspects and self._suspects[0].prediction.answered.done():
+            self._suspects.popleft()
+        if self._suspects and open_links:
+            # The least busy link is left to run dry, then carries one suspect at a time.
+            reserved = min(
+                open_links, key=lambda link: (len(link.outstanding), link.outstanding_tokens)
+            )
+            open_links.remove(reserved)
+            if not reserved.outstanding:
+                self._send(reserved, self._suspects.popleft(), alone=True)
+                reserved.flush()
+        while self.queue.texts:
+            open_links = [
+                link
+                for link in open_links
+                if link.outstanding_tokens < self._credit_tokens and not link.carries_suspect
+            ]
+            if not open_links:
+                break
+            text = self.queue.pop(now())
+            if text is None:
+                break
+            self._send(min(open_links, key=lambda link: link.outstanding_tokens), text, alone=False)
+        for link in self.links:
+            link.flush()
+        self._metrics.set("queue_depth", self.queue.texts + len(self._suspects))
+
+    def _send(self, link: WorkerLink, text: Text, alone: bool) -> None:
+        text.sent_at = now()
+        link.send(text, alone)
+
+    async def _watch_for_hangs(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for link in self.links:
+                if not link.outstanding:
+                    continue
+                texts, tokens = len(link.outstanding), link.outstanding_tokens
+                expected_seconds = self._cost.predict(texts, tokens, tokens // texts)
+                patience_seconds = max(HANG_FACTOR * expected_seconds, HANG_SECONDS)
+                if now() - link.progress_at > patience_seconds:
+                    link.kill_worker()

@@ -1,0 +1,116 @@
+"""One HTTP request and its answer: the headers that matter, the request id, the clock."""
+
+import asyncio
+import itertools
+import json
+import os
+from typing import Any
+
+from service.failure import ClientGone, DeadlinePassed, Failure, Invalid, TooLarge
+from service.prediction import Prediction, now
+
+Headers = list[tuple[bytes, bytes]]
+
+REQUEST_ID_BYTES_LIMIT = 128
+BODY_SECONDS_LIMIT = 10.0
+# Read once per process, so that forked API processes count apart.
+_counter = itertools.count()
+
+
+def _new_request_id() -> bytes:
+    return b"%08x%08x%08x" % (os.getpid(), int.from_bytes(os.urandom(4)), next(_counter))
+
+
+class Exchange:
+    """Made when a request's headers have been read. Failures before the body are its too."""
+
+    __slots__ = ("code", "headers", "method", "path", "prediction", "request_id", "started_at")
+
+    def __init__(self, scope: Any) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.started_at = now()
+        self.code = 0
+        self.prediction: Prediction | None = None
+        given = self.headers.get(b"x-request-id", b"")
+        acceptable = 0 < len(given) <= REQUEST_ID_BYTES_LIMIT and given.isascii()
+        self.request_id = (
+            given if acceptable and given.decode().isprintable() else _new_request_id()
+        )
+
+    @property
+    def common_headers(self) -> Headers:
+        """What every answer carries: the request id, and the caller's trace passed through."""
+        headers = [(b"x-request-id", self.request_id)]
+        trace = self.headers.get(b"traceparent")
+        if trace is not None and len(trace) <= REQUEST_ID_BYTES_LIMIT:
+            headers.append((b"traceparent", trace))
+        return headers
+
+    async def read_body(self, receive: Any, bytes_limit: int) -> bytes:
+        """The whole body; the clock starts anew when it is there.
+
+        Raises:
+            TooLarge: it is longer than ``bytes_limit``; refused before it is read, if it says so.
+            DeadlinePassed: it trickles in for more than ``BODY_SECONDS_LIMIT``.
+            Invalid: its content type is not JSON.
+            ClientGone: the client left.
+        """
+        content_type = self.headers.get(b"content-type", b"application/json").split(b";")[0]
+        if content_type.strip().lower() != b"application/json":
+            raise Invalid("content-type: must be application/json")
+        announced = self.headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > bytes_limit:
+            raise TooLarge(
+                f"the body has {int(announced)} bytes, at most {bytes_limit} are allowed"
+            )
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and message.get("more_body", False):
+            chunks, size = [body], len(body)
+            try:
+                async with asyncio.timeout(BODY_SECONDS_LIMIT):
+                    while message["type"] == "http.request" and message.get("more_body", False):
+                        if size > bytes_limit:
+                            raise TooLarge(f"the body has more than {bytes_limit} bytes")
+                        message = await receive()
+                        chunks.append(message.get("body", b""))
+                        size += len(chunks[-1])
+            except TimeoutError:
+                raise DeadlinePassed("the body did not arrive in time") from None
+            body = b"".join(chunks)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if len(body) > bytes_limit:
+            raise TooLarge(f"the body has more than {bytes_limit} bytes")
+        self.started_at = now()
+        return body
+
+    async def reply(self, send: Any, code: int, body: bytes, headers: Headers) -> None:
+        """Send a JSON answer."""
+        self.code = code
+        await send(
+            {
+                "type": "http.response.start",
+                "status": code,
+                "headers": [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", b"%d" % len(body)),
+                    *self.common_headers,
+                    *headers,
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+
+def error_body(failure: Failure, request_id: bytes) -> bytes:
+    """The one form of every error."""
+    return json.dumps(
+        {
+            "error": str(failure),
+            "error_type": failure.error_type,
+            "request_id": request_id.decode("ascii"),
+        }
+    ).encode()

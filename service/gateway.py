@@ -1,0 +1,122 @@
+"""The front door: every request passes here, and ``POST /predict`` is answered here.
+
+It stands in front of FastAPI because routing, dependency solving and response models there cost
+three times what the rest of a short prediction's HTTP does. Everything else goes on to the routes.
+"""
+
+import logging
+import traceback
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from service.access import Access
+from service.exchange import Exchange, error_body
+from service.failure import ClientGone, Failure, Internal, TooLarge
+from service.metrics import ROUTES
+from service.predict import PredictEndpoint
+from service.prediction import now
+from service.predictor import Predictor
+from service.reply import server_timing
+
+HEADER_BYTES_LIMIT = 32 << 10
+
+logger = logging.getLogger(__name__)
+
+
+def route_of(path: str, code: int) -> str:
+    """The metrics' name of a path: one of a fixed set, whatever clients ask for."""
+    if path in ROUTES:
+        return path
+    if code in (404, 405):
+        return "unmatched"
+    if path.startswith("/v2/"):
+        return "/v2/infer" if path.endswith("/infer") else "/v2"
+    return "/docs" if path.startswith(("/docs", "/openapi.json", "/redoc")) else "unmatched"
+
+
+class Gateway:
+    """ASGI middleware: request id, access, the one error form, counting, logging."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        predictor: Predictor,
+        predict: PredictEndpoint,
+        access: Access,
+        log_every_request: bool,
+    ) -> None:
+        self._app = app
+        self._predictor = predictor
+        self._predict = predict
+        self._access = access
+        self._log_every_request = log_every_request
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        metrics = self._predictor.metrics
+        exchange = Exchange(scope)
+        metrics.count("inflight_requests")
+        failure: Failure | ClientGone | None = None
+        try:
+            self._check(exchange)
+            if exchange.path == "/predict" and exchange.method == "POST":
+                await self._predict(exchange, receive, send)
+            else:
+                scope["exchange"] = exchange
+                await self._app(scope, receive, _with_headers(exchange, send))
+        except (Failure, ClientGone) as error:
+            failure = error
+        except Exception as error:
+            if exchange.code:  # the answer is half sent: all that is left is to break it off
+                raise
+            # The message of an exception may quote a text; where it was raised never does.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s\n%s", type(error).__name__, where, extra=_log_fields(exchange))
+            failure = Internal("an internal error")
+        finally:
+            metrics.count("inflight_requests", -1.0)
+        if isinstance(failure, Failure):
+            await self._refuse(exchange, failure, send)
+        elif failure is not None:
+            exchange.code = failure.status
+        asked_to_predict = exchange.method == "POST"
+        if failure is not None and failure.rejection is not None and asked_to_predict:
+            metrics.count_rejected(failure.rejection)
+        elif exchange.prediction is not None and exchange.code == 200:
+            metrics.observe_prediction(exchange.prediction, exchange.started_at, now())
+        metrics.count_request(route_of(exchange.path, exchange.code), exchange.code)
+        if self._log_every_request or (exchange.code >= 500 and asked_to_predict):
+            logger.info("request", extra=_log_fields(exchange))
+
+    def _check(self, exchange: Exchange) -> None:
+        if sum(map(len, exchange.headers.values())) > HEADER_BYTES_LIMIT:
+            raise TooLarge(f"the headers have more than {HEADER_BYTES_LIMIT} bytes")
+        self._access.check(exchange.path, exchange.headers)
+
+    async def _refuse(self, exchange: Exchange, failure: Failure, send: Any) -> None:
+        timing = server_timing(exchange.started_at, now(), exchange.prediction)
+        body = error_body(failure, exchange.request_id)
+        await exchange.reply(send, failure.status, body, [timing, *failure.headers])
+
+
+def _with_headers(exchange: Exchange, send: Any) -> Any:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exchange.code = message["status"]
+            message["headers"] = [*message.get("headers", []), *exchange.common_headers]
+        await send(message)
+
+    return send_with_headers
+
+
+def _log_fields(exchange: Exchange) -> dict[str, object]:
+    return {
+        "request_id": exchange.request_id.decode("ascii"),
+        "method": exchange.method,
+        "route": route_of(exchange.path, exchange.code),
+        "code": exchange.code,
+        "duration_ms": round((now() - exchange.started_at) * 1e3, 3),
+    }

@@ -1,0 +1,215 @@
+"""LitServe as the host: it supervises the processes, assigns devices and serves the HTTP app."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import litserve
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from service import __version__
+from service.access import Access, read_keys
+from service.cores import allot, usable_cores
+from service.engine.bundle import Bundle
+from service.engine.golden import prove_tokenizer, read_golden
+from service.engine.tokenizer import TextTokenizer
+from service.gateway import Gateway
+from service.inference_api import InferenceApi
+from service.inference_loop import InferenceLoop, socket_path
+from service.json_log import log_json
+from service.metrics import Metrics
+from service.predict import PredictEndpoint
+from service.predict_spec import PredictSpec
+from service.predictor import Predictor
+from service.process_tree import bind_forked_children
+from service.reply import ReplyWriter
+from service.routes import add_routes
+from service.settings import SHIPPED_BUNDLE, SettingError, Settings
+from service.supervisor import Supervisor
+
+UNIX_PATH_BYTES_LIMIT = 107  # sun_path, less its final zero: unix(7)
+
+logger = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        SettingError: a setting is impossible on this machine or with this bundle.
+        BundleError: the bundle must not be served.
+    """
+    access = Access(read_keys(settings))
+    bundle = Bundle(settings.bundle)
+    _check_bundle(settings, bundle)
+    tokenizer = TextTokenizer(bundle)
+    prove_tokenizer(tokenizer, read_golden(bundle))
+    _check_port(settings)
+    with _private_directory(settings) as directory:
+        return _run(settings, access, bundle, tokenizer, directory)
+
+
+def _run(
+    settings: Settings, access: Access, bundle: Bundle, tokenizer: TextTokenizer, directory: Path
+) -> int:
+    allotment = allot(settings, usable_cores())
+    build_info = {"version": __version__, "model": bundle.manifest.version}
+    metrics = Metrics(bundle.manifest.labels, allotment.api_servers + 1, build_info)
+    predictor = Predictor(settings, tokenizer, allotment)
+    reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
+    trusted = settings.bundle_digest is not None or bundle.directory.resolve() == SHIPPED_BUNDLE
+    api = InferenceApi(
+        bundle,
+        settings.backend,
+        allotment.threads,
+        trusted,
+        directory,
+        max_batch_size=settings.micro_batch_texts,
+        spec=PredictSpec(),
+        loop=InferenceLoop(directory, settings),
+    )
+    server = litserve.LitServer(
+        api,
+        accelerator=settings.device,
+        devices=1 if settings.device == "cpu" else "auto",
+        workers_per_device=allotment.workers,
+        timeout=False,
+    )
+    # LitServe's monitor starts workers during a drain too; the supervisor takes its place.
+    server._monitor_workers = False
+    server.uvicorn_graceful_timeout = settings.drain_seconds
+    socket_paths = [
+        socket_path(directory, number) for number in range(allotment.workers * len(server.devices))
+    ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # LitServe's own lifespan polls a response queue that nothing here uses.
+        log_json()
+        predictor.start(socket_paths, metrics.row(app.response_queue_id))  # type: ignore[attr-defined]
+        gc.collect()
+        gc.freeze()  # what was made before the first request is never garbage
+        announcement = asyncio.create_task(_announce(settings, bundle, predictor))
+        yield
+        announcement.cancel()
+        predictor.stop()
+
+    add_routes(server.app, settings, bundle, predictor, metrics)
+    server.app.router.lifespan_context = lifespan
+    gateway = Middleware(
+        Gateway,
+        predictor=predictor,
+        predict=PredictEndpoint(settings, predictor, reply),
+        access=access,
+        log_every_request=settings.access_log,
+    )
+    # This leaves out LitServe's GZip, which stands outermost and costs more than it saves here.
+    server.app.user_middleware = [*_cors(settings), gateway]
+    supervisor = Supervisor(server, api, metrics.row(allotment.api_servers))
+    supervisor.start()
+    bind_forked_children()
+    try:
+        server.run(
+            host=settings.host,
+            port=settings.port,
+            num_api_servers=allotment.api_servers,
+            log_level="warning",
+            generate_client_file=False,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=settings.keep_alive_seconds,
+        )
+    except KeyboardInterrupt:
+        pass  # told to end while still starting
+    except Exception as error:
+        supervisor.give_up(f"LitServe failed: {type(error).__name__}: {error}")
+    finally:
+        supervisor.end_children()
+    return supervisor.exit_code
+
+
+async def _announce(settings: Settings, bundle: Bundle, predictor: Predictor) -> None:
+    while not predictor.ready:
+        await asyncio.sleep(0.01)
+    manifest, hello = bundle.manifest, predictor.dispatcher.links[0].hello
+    logger.info(
+        "serving %s %s at http://%s:%d (%s, %s)",
+        manifest.name,
+        manifest.version,
+        f"[{settings.host}]" if ":" in settings.host else settings.host,
+        settings.port,
+        hello.backend if hello else "",
+        hello.reason if hello else "",
+    )
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    ]
+
+
+def _check_bundle(settings: Settings, bundle: Bundle) -> None:
+    if settings.bundle_digest not in (None, bundle.digest):
+        raise SettingError(
+            f"bundle_digest: the bundle {bundle.directory} has the digest {bundle.digest}"
+        )
+    if settings.max_tokens > bundle.manifest.max_tokens:
+        raise SettingError(
+            f"max_tokens ({settings.max_tokens}) exceeds what the bundle was verified for"
+            f" ({bundle.manifest.max_tokens})"
+        )
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+            probe.listen()
+        except OSError as error:
+            raise SettingError(
+                f"port {settings.port} on {settings.host} can't be listened on: {error.strerror}"
+            ) from None
+
+
+@contextlib.contextmanager
+def _private_directory(settings: Settings) -> Iterator[Path]:
+    """A directory that only this user can enter, for the Unix sockets; gone afterwards."""
+    try:
+        directory = Path(tempfile.mkdtemp(prefix="sentiment-", dir=settings.socket_directory))
+        probe = directory / "probe"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+    except OSError as error:
+        where = settings.socket_directory or tempfile.gettempdir()
+        raise SettingError(f"socket_directory {where} can't be used: {error.strerror}") from None
+    try:
+        if len(os.fsencode(socket_path(directory, 999))) > UNIX_PATH_BYTES_LIMIT:
+            raise SettingError(f"socket_directory {directory} is too long for a Unix socket")
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
