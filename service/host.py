@@ -128,6 +128,7 @@ def _run(
             http="httptools",
             ws="none",
             lifespan="on",
+            proxy_headers=False,
             access_log=False,
             log_config=None,
             server_header=False,
