@@ -23,14 +23,16 @@ class CostModel:
 
     def __init__(self) -> None:
         self._weights: npt.NDArray[np.float64] = np.array(PRIOR_SECONDS)  # (features,)
+        # Asked several times per request, so kept as plain floats too.
+        self._coefficients = PRIOR_SECONDS
         # Scaled so that each prior weight may be off by about itself.
         self._covariance = np.diag(np.square(self._weights)) * 1e2  # (features, features)
         self.relative_error = 0.0
 
     def predict(self, texts: int, tokens: int, longest: int) -> float:
         """Seconds, never below 10 µs: no forward pass is free, whatever the fit says."""
-        a, b, c, d = self._weights.tolist()
-        return float(max(1e-5, a + b * texts + c * tokens + d * longest))
+        a, b, c, d = self._coefficients
+        return max(1e-5, a + b * texts + c * tokens + d * longest)
 
     def observe(self, texts: int, tokens: int, longest: int, seconds: float) -> None:
         """Learn from one measured micro-batch."""
@@ -41,6 +43,8 @@ class CostModel:
         projected = self._covariance @ features  # (features,)
         gain = projected / (FORGETTING + features @ projected)  # (features,)
         self._weights += gain * (1.0 - features @ self._weights)
+        a, b, c, d = self._weights.tolist()
+        self._coefficients = (a, b, c, d)
         self._covariance = (self._covariance - np.outer(gain, projected)) / FORGETTING
         # Forgetting inflates what goes unobserved for hours; a bound keeps the fit finite.
         np.clip(self._covariance, -1.0, 1.0, out=self._covariance)

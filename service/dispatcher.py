@@ -96,11 +96,6 @@ class Dispatcher:
 
     def link_answered(self, link: WorkerLink, frame: AnswerFrame) -> None:
         facts = frame.facts
-        if facts.texts:
-            seconds = facts.finished_at - facts.started_at
-            self._cost.observe(facts.texts, facts.executed_tokens, facts.longest, seconds)
-            if facts.counts:
-                self._metrics.observe_batch(facts)
         for (text_id, received_at, status), logits in zip(frame.entries, frame.logits, strict=True):
             text = link.take(text_id)
             if text is None:  # abandoned while it ran
@@ -118,6 +113,11 @@ class Dispatcher:
                 message = f"inputs[{text.index}]: the model failed on this text"
                 self.abandon(prediction, Internal(message))
         self._pump()
+        if facts.texts:
+            seconds = facts.finished_at - facts.started_at
+            self._cost.observe(facts.texts, facts.executed_tokens, facts.longest, seconds)
+            if facts.counts:
+                self._metrics.observe_batch(facts)
 
     def _answered_one(self, prediction: Prediction) -> None:
         prediction.remaining -= 1

@@ -1,9 +1,8 @@
 """One HTTP request and its answer: the headers that matter, the request id, the clock."""
 
 import asyncio
-import itertools
 import json
-import os
+import random
 from typing import Any
 
 from service.failure import ClientGone, DeadlinePassed, Failure, Invalid, TooLarge
@@ -13,12 +12,10 @@ Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID_BYTES_LIMIT = 128
 BODY_SECONDS_LIMIT = 10.0
-# Read once per process, so that forked API processes count apart.
-_counter = itertools.count()
 
 
 def _new_request_id() -> bytes:
-    return b"%08x%08x%08x" % (os.getpid(), int.from_bytes(os.urandom(4)), next(_counter))
+    return b"%032x" % random.getrandbits(128)  # the generator is seeded anew in forked processes
 
 
 class Exchange:

@@ -98,6 +98,7 @@ def _run(
         predictor.start(socket_paths, metrics.row(app.response_queue_id))  # type: ignore[attr-defined]
         gc.collect()
         gc.freeze()  # what was made before the first request is never garbage
+        gc.set_threshold(50_000, 20, 100)  # requests leave no cycles: looking for them is waste
         announcement = asyncio.create_task(_announce(settings, bundle, predictor))
         yield
         announcement.cancel()

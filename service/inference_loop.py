@@ -177,12 +177,12 @@ class Worker:
         finished_at = time.monotonic()
         executed = packed.padded_tokens if self._lit_api.hello.computes_padding else packed.tokens
         longest = packed.token_ids.shape[1]
-        self._cost.observe(len(texts), executed, longest, finished_at - started_at)
         statuses = [wire.ANSWERED if np.isfinite(row).all() else wire.FAILED for row in logits]
         facts = BatchFacts(
             len(texts), packed.tokens, executed, longest, started_at, finished_at, counts=True
         )
         self._answer(texts, statuses, logits, facts)
+        self._cost.observe(len(texts), executed, longest, finished_at - started_at)
 
     def _no_logits(self, texts: list[SentText]) -> Scores:
         return np.zeros((len(texts), self._lit_api.hello.labels), dtype=np.float32)
