@@ -92,6 +92,7 @@ class Dispatcher:
         assert link.hello is not None
         for sample in link.hello.warm_up:
             self._cost.observe(*sample)
+        self._metrics.set("workers_ready", self.workers_ready)
         self._pump()
 
     def link_answered(self, link: WorkerLink, frame: AnswerFrame) -> None:
@@ -116,6 +117,7 @@ class Dispatcher:
         if facts.texts:
             seconds = facts.finished_at - facts.started_at
             self._cost.observe(facts.texts, facts.executed_tokens, facts.longest, seconds)
+            self._metrics.set("cost_model_relative_error", self._cost.relative_error)
             if facts.counts:
                 self._metrics.observe_batch(facts)
 
@@ -134,6 +136,7 @@ class Dispatcher:
         One of these texts may have killed it. Alone, it can only harm itself, and a text that
         was alone when a second worker died is at fault.
         """
+        self._metrics.set("workers_ready", self.workers_ready)
         lone = len(unanswered) == 1
         for text in unanswered:
             text.deaths += 1

@@ -63,10 +63,12 @@ class Gateway:
         try:
             self._check(exchange)
             if exchange.path == "/predict" and exchange.method == "POST":
-                await self._predict(exchange, receive, send)
+                body, headers = await self._predict(exchange, receive)
+                self._count(exchange, 200)
+                await exchange.reply(send, 200, body, headers)
             else:
                 scope["exchange"] = exchange
-                await self._app(scope, receive, _with_headers(exchange, send))
+                await self._app(scope, receive, self._counting(exchange, send))
         except (Failure, ClientGone) as error:
             failure = error
         except Exception as error:
@@ -78,17 +80,11 @@ class Gateway:
             failure = Internal("an internal error")
         finally:
             metrics.count("inflight_requests", -1.0)
+        if failure is not None:
+            self._count(exchange, failure.status, failure.rejection)
         if isinstance(failure, Failure):
             await self._refuse(exchange, failure, send)
-        elif failure is not None:
-            exchange.code = failure.status
-        asked_to_predict = exchange.method == "POST"
-        if failure is not None and failure.rejection is not None and asked_to_predict:
-            metrics.count_rejected(failure.rejection)
-        elif exchange.prediction is not None and exchange.code == 200:
-            metrics.observe_prediction(exchange.prediction, exchange.started_at, now())
-        metrics.count_request(route_of(exchange.path, exchange.code), exchange.code)
-        if self._log_every_request or (exchange.code >= 500 and asked_to_predict):
+        if self._log_every_request or (exchange.code >= 500 and exchange.method == "POST"):
             logger.info("request", extra=_log_fields(exchange))
 
     def _check(self, exchange: Exchange) -> None:
@@ -96,20 +92,29 @@ class Gateway:
             raise TooLarge(f"the headers have more than {HEADER_BYTES_LIMIT} bytes")
         self._access.check(exchange.path, exchange.headers)
 
+    def _count(self, exchange: Exchange, code: int, rejection: str | None = None) -> None:
+        """Before the answer is sent, so that whoever has it finds it counted in any process."""
+        metrics = self._predictor.metrics
+        exchange.code = code
+        metrics.count_request(route_of(exchange.path, code), code)
+        if rejection is not None and exchange.method == "POST":
+            metrics.count_rejected(rejection)
+        elif exchange.prediction is not None and code == 200:
+            metrics.observe_prediction(exchange.prediction, exchange.started_at, now())
+
+    def _counting(self, exchange: Exchange, send: Any) -> Any:
+        async def count_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(exchange, message["status"])
+                message["headers"] = [*message.get("headers", []), *exchange.common_headers]
+            await send(message)
+
+        return count_and_send
+
     async def _refuse(self, exchange: Exchange, failure: Failure, send: Any) -> None:
         timing = server_timing(exchange.started_at, now(), exchange.prediction)
         body = error_body(failure, exchange.request_id)
         await exchange.reply(send, failure.status, body, [timing, *failure.headers])
-
-
-def _with_headers(exchange: Exchange, send: Any) -> Any:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            exchange.code = message["status"]
-            message["headers"] = [*message.get("headers", []), *exchange.common_headers]
-        await send(message)
-
-    return send_with_headers
 
 
 def _log_fields(exchange: Exchange) -> dict[str, object]:

@@ -63,7 +63,9 @@ def _run(
 ) -> int:
     allotment = allot(settings, usable_cores())
     build_info = {"version": __version__, "model": bundle.manifest.version}
-    metrics = Metrics(bundle.manifest.labels, allotment.api_servers + 1, build_info)
+    metrics = Metrics(
+        bundle.manifest.labels, allotment.api_servers + 1, build_info, settings.metrics
+    )
     predictor = Predictor(settings, tokenizer, allotment)
     reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
     trusted = settings.bundle_digest is not None or bundle.directory.resolve() == SHIPPED_BUNDLE

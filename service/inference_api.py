@@ -10,7 +10,8 @@ from pathlib import Path
 import litserve
 import numpy as np
 
-from service.engine.backends import BackendError, BackendName
+from service.engine.backends import BackendError
+from service.engine.backends.selection import BackendName, select_backend
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import read_golden
 from service.engine.packed_batch import PackedBatch, Scores
@@ -21,9 +22,9 @@ from service.start_backoff import StartBackoff
 from service.wire import Hello
 
 # The first pass of a shape is several times dearer than the next: caches, arenas, autotuning.
-WARM_UP_TEXTS = (1, 4, 16)
-WARM_UP_TOKENS = (4, 16, 64, 256)
-WARM_UP_SECONDS_LIMIT = 0.4
+WARM_UP_TEXTS = (1, 2, 4, 8, 16)
+WARM_UP_TOKENS = (1, 8, 32, 128, 512)
+WARM_UP_SECONDS_LIMIT = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +52,6 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
 
     def setup(self, device: str) -> None:
         """Load, prove on the golden answers and warm up. A worker that can't serve ends here."""
-        # Imported here: only workers need ONNX Runtime or torch, and loading them takes time.
-        from service.engine.backends.selection import select_backend
-
         die_with(self._main_pid)
         log_json()
         worker_id = int(os.environ["LITSERVE_WORKER_ID"])

@@ -54,7 +54,7 @@ COUNTERS = {
 }
 GAUGES = {
     "queue_depth": "Texts that wait for a worker.",
-    "inflight_requests": "Requests that were read and not yet answered.",
+    "inflight_requests": "Requests that were read and not yet answered; a scrape is one.",
     "workers_ready": "Workers that can be sent texts.",
     "cost_model_relative_error": "Mean relative error of the predicted cost of a micro-batch.",
 }
@@ -64,9 +64,12 @@ PREFIX = "sentiment_"
 class Metrics:
     """The shared memory and what its slots mean. Made once, before any process is forked."""
 
-    def __init__(self, labels: list[str], rows: int, build_info: dict[str, str]) -> None:
+    def __init__(
+        self, labels: list[str], rows: int, build_info: dict[str, str], counting: bool = True
+    ) -> None:
         self.labels = labels
         self.build_info = build_info
+        self._row_type = MetricsRow if counting else SilentRow
         self.slots: dict[str, int] = {}
         self._size = 0
         for name, (_, buckets) in HISTOGRAMS.items():
@@ -85,7 +88,7 @@ class Metrics:
         self._size += slots
 
     def row(self, index: int) -> "MetricsRow":
-        return MetricsRow(self, self._slots[index * self._size : (index + 1) * self._size])
+        return self._row_type(self, self._slots[index * self._size : (index + 1) * self._size])
 
     def total(self, slot: int) -> float:
         return sum(self._slots[row * self._size + slot] for row in range(self.rows))
@@ -152,6 +155,26 @@ class MetricsRow:
         self.observe("batch_padding_ratio", padding / facts.executed_tokens)
         self.count("tokens", facts.tokens)
         self.count("padding_tokens", padding)
+
+
+class SilentRow(MetricsRow):
+    """``--no-metrics``: nothing is counted, at no cost."""
+
+    def observe(self, histogram: str, value: float) -> None: ...
+
+    def count(self, counter: str, amount: float = 1.0) -> None: ...
+
+    def set(self, gauge: str, value: float) -> None: ...
+
+    def count_request(self, route: str, code: int) -> None: ...
+
+    def count_rejected(self, reason: str) -> None: ...
+
+    def observe_prediction(
+        self, prediction: Prediction, started_at: float, ended_at: float
+    ) -> None: ...
+
+    def observe_batch(self, facts: BatchFacts) -> None: ...
 
 
 class _Scrape(Collector):

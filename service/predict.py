@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.exchange import Exchange
+from service.exchange import Exchange, Headers
 from service.failure import Invalid
 from service.prediction import now
 from service.predictor import Predictor, Side
@@ -19,7 +19,7 @@ class PredictEndpoint:
         self._predictor = predictor
         self._reply = reply
 
-    async def __call__(self, exchange: Exchange, receive: Any, send: Any) -> None:
+    async def __call__(self, exchange: Exchange, receive: Any) -> tuple[bytes, Headers]:
         body = await exchange.read_body(receive, self._settings.max_body_bytes)
         request = parse_predict(body)
         texts, batch = texts_of(request.inputs, self._settings.max_texts)
@@ -29,8 +29,7 @@ class PredictEndpoint:
         )
         answer = self._reply.body(prediction, batch, request.raw_scores)
         ended_at = now()
-        headers = self._reply.headers(prediction, exchange.started_at, ended_at)
-        await exchange.reply(send, 200, answer, headers)
+        return answer, self._reply.headers(prediction, exchange.started_at, ended_at)
 
 
 def deadline(exchange: Exchange, requested_ms: int | None, default_ms: int) -> float:

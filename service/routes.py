@@ -39,6 +39,8 @@ def add_routes(
     app.router.routes = [
         route for route in app.router.routes if getattr(route, "path", None) not in taken
     ]
+    # A slash too many is a wrong path like any other, not a redirect.
+    app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
 
     @app.get("/livez", tags=["health"])
@@ -84,12 +86,13 @@ def add_routes(
             },
         }
 
-    @app.get("/metrics", tags=["information"], response_class=Response)
-    async def scrape() -> Response:
-        """Prometheus text format."""
-        predictor.metrics.set("workers_ready", predictor.dispatcher.workers_ready)
-        predictor.metrics.set("cost_model_relative_error", predictor.cost.relative_error)
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    if settings.metrics:
+
+        @app.get("/metrics", tags=["information"], response_class=Response)
+        async def scrape() -> Response:
+            """Prometheus text format."""
+            content_type = "text/plain; version=0.0.4; charset=utf-8"
+            return Response(metrics.exposition(), media_type=content_type)
 
     @app.post("/tokenize", tags=["predict"], openapi_extra=_json_body(TokenizeRequest))
     async def tokenize(request: Request) -> list[list[Token]]:

@@ -1,11 +1,8 @@
 """What runs the model: ONNX Runtime or TorchScript, behind one small protocol."""
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:  # settings name the backends without loading numpy
-    from service.engine.packed_batch import PackedBatch, Scores
-
-BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
+from service.engine.packed_batch import PackedBatch, Scores
 
 
 class Backend(Protocol):
@@ -14,7 +11,7 @@ class Backend(Protocol):
     name: str
     computes_padding: bool
 
-    def logits(self, batch: "PackedBatch") -> "Scores":
+    def logits(self, batch: PackedBatch) -> Scores:
         """Logits, (batch, labels), in the order of the batch's rows."""
         ...
 
