@@ -1,6 +1,7 @@
 """The classifier in TorchScript: padding is packed away and costs nothing."""
 
 import io
+import warnings
 from typing import cast
 
 from service.engine.backends import BackendError
@@ -35,8 +36,11 @@ class TorchScriptBackend:
         self._torch = torch
         self._device = device
         try:
-            module = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
-            self._module = torch.jit.freeze(module.eval())
+            with warnings.catch_warnings():
+                # Deprecated, but what takes its place can't express packing.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                module = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
+                self._module = torch.jit.freeze(module.eval())
         except Exception as error:  # torch raises RuntimeError, ValueError and more here
             raise BackendError(f"torch refuses model.ts: {str(error).splitlines()[0]}") from None
 
