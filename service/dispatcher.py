@@ -90,8 +90,7 @@ class Dispatcher:
 
     def link_ready(self, link: WorkerLink) -> None:
         assert link.hello is not None
-        for sample in link.hello.warm_up:
-            self._cost.observe(*sample)
+        self._cost.calibrate(link.hello.warm_up)
         self._metrics.set("workers_ready", self.workers_ready)
         self._pump()
 

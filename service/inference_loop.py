@@ -46,8 +46,7 @@ class InferenceLoop(LitLoop):  # type: ignore[misc]
     def run(self, lit_api: InferenceApi, *args: object, **kwargs: object) -> None:
         """Serve until told to end and every API process has left. LitServe calls this."""
         cost = CostModel()
-        for sample in lit_api.hello.warm_up:
-            cost.observe(*sample)
+        cost.calibrate(lit_api.hello.warm_up)
         cutter: MicroBatchCutter[SentText] = MicroBatchCutter(
             cost,
             self._settings.micro_batch_texts,
@@ -177,7 +176,8 @@ class Worker:
         finished_at = time.monotonic()
         executed = packed.padded_tokens if self._lit_api.hello.computes_padding else packed.tokens
         longest = packed.token_ids.shape[1]
-        statuses = [wire.ANSWERED if np.isfinite(row).all() else wire.FAILED for row in logits]
+        finite = np.isfinite(logits.sum(axis=1))  # (batch,)
+        statuses = [wire.ANSWERED if fine else wire.FAILED for fine in finite.tolist()]
         facts = BatchFacts(
             len(texts), packed.tokens, executed, longest, started_at, finished_at, counts=True
         )
