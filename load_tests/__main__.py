@@ -1,0 +1,37 @@
+"""``python -m load_tests COMMAND``: each command says what it does with ``--help``."""
+
+import argparse
+import signal
+import sys
+
+from load_tests.commands import peers, table
+from load_tests.server_process import ServerError
+from service.engine.bundle import BundleError
+
+COMMANDS = (peers, table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m load_tests", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").split("\n")[0]
+        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    arguments = parser.parse_args()
+    # So that `with` blocks end the servers they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(arguments.run(arguments))
+    except (BundleError, ServerError, ValueError) as error:
+        print(f"{parser.prog} {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

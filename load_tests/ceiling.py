@@ -1,0 +1,114 @@
+"""What the cores can do at all: the bare backend over well-cut micro-batches, without any server.
+
+64 texts at a time are sorted and cut into micro-batches of at most 16 whose lengths lie within
+20 %. It runs in processes of its own, one per core, which start together.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from statistics import median
+
+from load_tests.peer import Precision
+from service.engine.backends import Backend
+from service.engine.backends.onnx import OnnxBackend
+from service.engine.bundle import Bundle
+from service.engine.packed_batch import PackedBatch
+from service.engine.tokenizer import TextTokenizer, TokenIds
+
+BACKENDS = {"fp32": "onnx", "int8": "onnx-int8"}
+WINDOW_TEXTS = 64
+MICRO_BATCH_TEXTS = 16
+LENGTHS_WITHIN = 1.2
+START_SECONDS_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    texts_per_second: float
+    padding_ratio: float  # padding executed, of all tokens executed
+
+
+@dataclass(frozen=True, slots=True)
+class BareCall:
+    """One text alone in one thread, medians over the texts."""
+
+    tokenize_ms: float
+    inference_ms: float
+    total_ms: float
+
+
+def micro_batches(texts: Sequence[TokenIds]) -> list[PackedBatch]:
+    """Texts by length, cut where there are 16 or where the next is too short for its company."""
+    batches: list[list[TokenIds]] = []
+    for text in sorted(texts, key=len, reverse=True):
+        if (
+            not batches
+            or len(batches[-1]) == MICRO_BATCH_TEXTS
+            or len(batches[-1][0]) > LENGTHS_WITHIN * len(text)
+        ):
+            batches.append([])
+        batches[-1].append(text)
+    return [PackedBatch.pack(batch) for batch in batches]
+
+
+def _open(bundle: Path, precision: Precision) -> tuple[TextTokenizer, Backend]:
+    opened = Bundle(bundle)
+    backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
+    return TextTokenizer(opened), backend
+
+
+def _run_batches(
+    bundle: Path, precision: Precision, texts: Sequence[str], seconds: float, start: Barrier
+) -> tuple[int, int, int, float]:
+    tokenizer, backend = _open(bundle, precision)
+    windows = cycle(tokenizer.encode(list(texts)))
+    done_texts = tokens = executed_tokens = 0
+    for batch in micro_batches(list(islice(windows, WINDOW_TEXTS))):
+        backend.logits(batch)
+    start.wait(START_SECONDS_LIMIT)
+    started_at = time.monotonic()
+    while time.monotonic() - started_at < seconds:
+        for batch in micro_batches(list(islice(windows, WINDOW_TEXTS))):
+            backend.logits(batch)
+            tokens += batch.tokens
+            executed_tokens += batch.padded_tokens
+        done_texts += WINDOW_TEXTS
+    return done_texts, tokens, executed_tokens, time.monotonic() - started_at
+
+
+def measure_ceiling(
+    bundle: Path, precision: Precision, texts: Sequence[str], processes: int, seconds: float
+) -> Ceiling:
+    """Texts per second of all processes together, tokenising not counted."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(processes) as pool:
+        start = manager.Barrier(processes)
+        arguments = [(bundle, precision, texts, seconds, start)] * processes
+        limit = seconds + START_SECONDS_LIMIT
+        rows = pool.starmap_async(_run_batches, arguments, chunksize=1).get(limit)
+    rate = sum(done / elapsed for done, _, _, elapsed in rows)
+    tokens = sum(row[1] for row in rows)
+    return Ceiling(rate, 1 - tokens / sum(row[2] for row in rows))
+
+
+def measure_bare_call(bundle: Path, precision: Precision, texts: Sequence[str]) -> BareCall:
+    """What remains of a lone request without any server."""
+    tokenizer, backend = _open(bundle, precision)
+    rows = []
+    for text in (*texts[:20], *texts):  # the first ones warm up
+        started_at = time.perf_counter()
+        token_ids = tokenizer.encode([text])
+        tokenized_at = time.perf_counter()
+        backend.logits(PackedBatch.pack(token_ids))
+        rows.append((tokenized_at - started_at, time.perf_counter() - tokenized_at))
+    rows = rows[20:]
+    return BareCall(
+        tokenize_ms=median(tokenize for tokenize, _ in rows) * 1e3,
+        inference_ms=median(inference for _, inference in rows) * 1e3,
+        total_ms=median(tokenize + inference for tokenize, inference in rows) * 1e3,
+    )

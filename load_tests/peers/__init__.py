@@ -1,0 +1,1 @@
+"""Other servers around the same model: one small file each, as their documentation shows it."""

@@ -1,0 +1,110 @@
+"""One short comparison on real servers, and the table that is made of a results file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from load_tests.peer_table import peer_table
+from load_tests.server_process import MARK, ServerError, ServerProcess
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    output = tmp_path_factory.mktemp("peers") / "results.json"
+    command = [
+        *(sys.executable, "-m", "load_tests", "peers", "--rounds", "1", "--seconds", "0.5"),
+        *("--precisions", "int8", "--loads", "short:2,mixed:4", "--peers", "fastapi"),
+        *("--output", str(output)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return json.loads(output.read_text()), done.stdout
+
+
+def test_every_peer_is_measured_under_every_load(comparison: tuple[dict[str, Any], str]) -> None:
+    results, _ = comparison
+    measured = {(row["peer"], row.get("mix")) for row in results["measurements"]}
+    peers = ("service", "fastapi", "echo")
+    assert measured == {(peer, mix) for peer in peers for mix in ("short", "mixed")}
+    assert all(row["requests_per_second"] > 0 for row in results["measurements"])
+
+
+def test_the_bare_backend_is_measured_beside_them(comparison: tuple[dict[str, Any], str]) -> None:
+    results, _ = comparison
+    assert all(row["texts_per_second"] > 0 for row in results["ceilings"])
+    assert all(0 <= row["padding_ratio"] < 0.15 for row in results["ceilings"])
+
+
+def test_a_comparison_leaves_no_process(comparison: tuple[dict[str, Any], str]) -> None:
+    for process in psutil.process_iter():
+        try:
+            assert MARK not in process.environ()
+        except (psutil.Error, OSError):
+            continue
+
+
+def test_the_table_shows_each_peer_with_its_configuration(
+    comparison: tuple[dict[str, Any], str],
+) -> None:
+    results, printed = comparison
+    assert printed.strip() == peer_table(results).strip()
+    for peer in results["peers"]:
+        assert f"| {peer['name']} |" in printed or f"| **{peer['name']}** |" in printed
+        assert peer["configuration"] in printed
+
+
+def test_refused_requests_are_no_throughput_and_a_missing_peer_is_named(
+    comparison: tuple[dict[str, Any], str],
+) -> None:
+    results = json.loads(json.dumps(comparison[0]))
+    results["peers"].append(
+        {"name": "mosec-1", "framework": "Mosec", "configuration": "x", "missing": "no such wheel"}
+    )
+    for row in results["measurements"]:
+        row["refused"] = round(row["requests_per_second"] * 0.5)
+    table = peer_table(results)
+    assert "mosec-1: left out: no such wheel" in table
+    assert "| 50.0 |" in table
+
+
+def test_an_impossible_load_is_refused_in_a_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "load_tests", "peers", "--loads", "medium:3"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("'medium:3' is not a load such as mixed:64")
+
+
+def test_a_server_that_ends_early_is_reported_with_its_last_words() -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no luck today')"]
+    with (
+        pytest.raises(ServerError, match="no luck today"),
+        ServerProcess(command, {}, ready=lambda: False),
+    ):
+        pass
+
+
+def test_a_stopped_server_takes_its_detached_children_along(tmp_path: Path) -> None:
+    marker = tmp_path / "child"
+    program = (
+        "import subprocess, sys, time, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'],"
+        " start_new_session=True)\n"
+        f"pathlib.Path({str(marker)!r}).write_text(str(child.pid))\n"
+        "time.sleep(100)\n"
+    )
+    ready = lambda: marker.exists() and bool(marker.read_text())  # noqa: E731
+    with ServerProcess([sys.executable, "-c", program], {}, ready):
+        pid = int(marker.read_text())
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert os.environ.get(MARK) is None
