@@ -97,17 +97,20 @@ class Dispatcher:
     def link_answered(self, link: WorkerLink, frame: AnswerFrame) -> None:
         facts = frame.facts
         for (text_id, received_at, status), logits in zip(frame.entries, frame.logits, strict=True):
-            text = link.take(text_id)
-            if text is None:  # abandoned while it ran
+            if status == wire.STARTED:
+                link.outstanding[text_id].started_alone = True
                 continue
+            text = link.take(text_id)
             prediction = text.prediction
+            if prediction.answered.done():  # abandoned meanwhile
+                continue
             if status == wire.ANSWERED:
                 prediction.logits[text.index] = logits
                 prediction.sent_at, prediction.received_at = text.sent_at, received_at
                 prediction.started_at, prediction.finished_at = facts.started_at, facts.finished_at
                 prediction.batch_texts = facts.texts
                 self._answered_one(prediction)
-            elif status == wire.EXPIRED:
+            elif status == wire.NOT_RUN:
                 self.abandon(prediction, DeadlinePassed("the deadline passed"))
             else:
                 message = f"inputs[{text.index}]: the model failed on this text"
@@ -122,7 +125,7 @@ class Dispatcher:
 
     def _answered_one(self, prediction: Prediction) -> None:
         prediction.remaining -= 1
-        if prediction.remaining or prediction.answered.done():
+        if prediction.remaining:
             return
         prediction.answered.set_result(None)
         if prediction.predicted_wait_seconds:
@@ -136,12 +139,10 @@ class Dispatcher:
         was alone when a second worker died is at fault.
         """
         self._metrics.set("workers_ready", self.workers_ready)
-        lone = len(unanswered) == 1
         for text in unanswered:
-            text.deaths += 1
             if text.prediction.answered.done():
                 continue
-            if lone and text.deaths > 1:
+            if text.started_alone:
                 message = f"inputs[{text.index}]: two workers died on this text"
                 self.abandon(text.prediction, Internal(message))
             else:

@@ -98,7 +98,7 @@ class Worker:
         while not (self._ending and not self._connections):
             self._take_in(timeout=0.0 if len(self._cutter) else None)
             now = time.monotonic()
-            self._refuse_expired(now)
+            self._give_back(self._cutter.expire(now), wire.NOT_RUN)
             batch = self._cutter.cut()
             if batch:
                 self._run(batch)
@@ -136,7 +136,9 @@ class Worker:
             self._cutter.add(text)
         if cancelled:
             keys = self._texts.keys() & {(number, text_id) for text_id in cancelled}
-            self._discard({self._texts[key] for key in keys})
+            texts = [self._texts[key] for key in keys]
+            self._cutter.remove(set(texts))
+            self._give_back(texts, wire.NOT_RUN)
 
     def _close(self, number: int) -> None:
         """Nobody is left to answer: what the connection sent is not run any more."""
@@ -144,21 +146,15 @@ class Worker:
         self._selector.unregister(connection)
         connection.close()
         del self._buffers[number]
-        self._discard({text for text in self._texts.values() if text.connection == number})
-
-    def _discard(self, texts: set[SentText]) -> None:
+        texts = {text for text in self._texts.values() if text.connection == number}
         self._cutter.remove(texts)
         for text in texts:
-            del self._texts[text.connection, text.text_id]
-
-    def _refuse_expired(self, now: float) -> None:
-        expired = self._cutter.expire(now)
-        if expired:
-            facts = BatchFacts(0, 0, 0, 0, now, now, counts=False)
-            self._answer(expired, [wire.EXPIRED] * len(expired), self._no_logits(expired), facts)
+            del self._texts[number, text.text_id]
 
     def _run(self, texts: list[SentText]) -> None:
         """One forward pass; if it fails, halves of it, until the text at fault stands alone."""
+        if texts[0].alone:
+            self._send(texts[0].connection, self._without_logits(texts[0], wire.STARTED))
         started_at = time.monotonic()
         try:
             packed = self._lit_api.batch([text.token_ids for text in texts])
@@ -170,8 +166,7 @@ class Worker:
                 self._run(texts[middle:])
                 return
             logger.error("a text of %d tokens fails: %s", texts[0].tokens, type(error).__name__)
-            facts = BatchFacts(0, 0, 0, 0, started_at, time.monotonic(), counts=False)
-            self._answer(texts, [wire.FAILED], self._no_logits(texts), facts)
+            self._give_back(texts, wire.FAILED)
             return
         finished_at = time.monotonic()
         executed = packed.padded_tokens if self._lit_api.hello.computes_padding else packed.tokens
@@ -184,8 +179,16 @@ class Worker:
         self._answer(texts, statuses, logits, facts)
         self._cost.observe(len(texts), executed, longest, finished_at - started_at)
 
-    def _no_logits(self, texts: list[SentText]) -> Scores:
-        return np.zeros((len(texts), self._lit_api.hello.labels), dtype=np.float32)
+    def _give_back(self, texts: list[SentText], status: int) -> None:
+        """Tell whoever sent these texts that they come to nothing."""
+        for text in texts:
+            self._texts.pop((text.connection, text.text_id), None)
+            self._send(text.connection, self._without_logits(text, status))
+
+    def _without_logits(self, text: SentText, status: int) -> bytes:
+        logits = np.zeros((1, self._lit_api.hello.labels), dtype=np.float32)
+        facts = BatchFacts(0, 0, 0, 0, 0.0, 0.0, counts=False)
+        return wire.pack_answers([text], [status], logits, facts)
 
     def _answer(
         self, texts: list[SentText], statuses: list[int], logits: Scores, facts: BatchFacts

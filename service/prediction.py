@@ -11,11 +11,11 @@ class Text:
 
     __slots__ = (
         "deadline_at",
-        "deaths",
         "due_at",
         "index",
         "prediction",
         "sent_at",
+        "started_alone",
         "text_id",
         "token_ids",
         "tokens",
@@ -32,7 +32,7 @@ class Text:
         self.deadline_at = prediction.deadline_at
         self.sent_at = 0.0
         self.waiting = False  # in the queue
-        self.deaths = 0  # workers that died while they held this text
+        self.started_alone = False  # after a worker's death, in a micro-batch of its own
 
 
 class Prediction:

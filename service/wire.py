@@ -15,7 +15,9 @@ from service.engine.packed_batch import Scores
 from service.engine.tokenizer import TokenIds
 
 TEXT, CANCEL = 1, 2
-ANSWERED, EXPIRED, FAILED = 0, 1, 2
+# Every text comes back once, as ANSWERED, NOT_RUN (cancelled, or too late) or FAILED. STARTED goes
+# ahead of a text that runs alone: should the worker die now, that text is at fault.
+ANSWERED, NOT_RUN, FAILED, STARTED = 0, 1, 2, 3
 
 # kind, alone, tokens, text id, due at, deadline at
 _REQUEST = struct.Struct("<B?xxIQdd")

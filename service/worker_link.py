@@ -98,18 +98,21 @@ class WorkerLink(asyncio.Protocol):
             wire.pack_text(text.text_id, text.token_ids, text.due_at, text.deadline_at, alone)
         )
 
-    def take(self, text_id: int) -> Text | None:
-        """The outstanding text with this id, which is thereby answered."""
-        text = self.outstanding.pop(text_id, None)
-        if text is not None:
-            self.outstanding_tokens -= text.tokens
-            if not self.outstanding:
-                self.carries_suspect = False
+    def take(self, text_id: int) -> Text:
+        """The outstanding text with this id, which has come back."""
+        text = self.outstanding.pop(text_id)
+        self.outstanding_tokens -= text.tokens
+        if not self.outstanding:
+            self.carries_suspect = False
         return text
 
     def cancel(self, text: Text) -> None:
-        """Take a text back, unless the worker is already running it."""
-        if self.take(text.text_id) is not None:
+        """Ask for a text back, unless the worker is already running it.
+
+        It stays outstanding until it comes, so that a worker that hangs is found out, and is
+        sent nothing more, however soon its clients give up.
+        """
+        if text.text_id in self.outstanding:
             self._outgoing.append(wire.pack_cancel(text.text_id))
 
     def flush(self) -> None:
