@@ -62,27 +62,23 @@ class Exchange:
             raise TooLarge(
                 f"the body has {int(announced)} bytes, at most {bytes_limit} are allowed"
             )
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message["type"] == "http.request" and message.get("more_body", False):
-            chunks, size = [body], len(body)
-            try:
-                async with asyncio.timeout(BODY_SECONDS_LIMIT):
-                    while message["type"] == "http.request" and message.get("more_body", False):
-                        if size > bytes_limit:
-                            raise TooLarge(f"the body has more than {bytes_limit} bytes")
-                        message = await receive()
-                        chunks.append(message.get("body", b""))
-                        size += len(chunks[-1])
-            except TimeoutError:
-                raise DeadlinePassed("the body did not arrive in time") from None
-            body = b"".join(chunks)
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        if len(body) > bytes_limit:
-            raise TooLarge(f"the body has more than {bytes_limit} bytes")
+        chunks: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(BODY_SECONDS_LIMIT):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > bytes_limit:
+                        raise TooLarge(f"the body has more than {bytes_limit} bytes")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise DeadlinePassed("the body did not arrive in time") from None
         self.started_at = now()
-        return body
+        return b"".join(chunks)
 
     async def reply(self, send: Any, code: int, body: bytes, headers: Headers) -> None:
         """Send a JSON answer."""

@@ -23,6 +23,7 @@ from service.engine.bundle import Bundle
 from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
 from service.gateway import Gateway
+from service.http_protocol import HttpProtocol
 from service.inference_api import InferenceApi
 from service.inference_loop import InferenceLoop, socket_path
 from service.json_log import log_json
@@ -41,8 +42,8 @@ UNIX_PATH_BYTES_LIMIT = 107  # sun_path, less its final zero: unix(7)
 logger = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code.
+def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. ``api_class`` opens the backend.
 
     Raises:
         SettingError: a setting is impossible on this machine or with this bundle.
@@ -55,11 +56,16 @@ def serve(settings: Settings) -> int:
     prove_tokenizer(tokenizer, read_golden(bundle))
     _check_port(settings)
     with _private_directory(settings) as directory:
-        return _run(settings, access, bundle, tokenizer, directory)
+        return _run(settings, api_class, access, bundle, tokenizer, directory)
 
 
 def _run(
-    settings: Settings, access: Access, bundle: Bundle, tokenizer: TextTokenizer, directory: Path
+    settings: Settings,
+    api_class: type[InferenceApi],
+    access: Access,
+    bundle: Bundle,
+    tokenizer: TextTokenizer,
+    directory: Path,
 ) -> int:
     allotment = allot(settings, usable_cores())
     build_info = {"version": __version__, "model": bundle.manifest.version}
@@ -69,7 +75,7 @@ def _run(
     predictor = Predictor(settings, tokenizer, allotment)
     reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
     trusted = settings.bundle_digest is not None or bundle.directory.resolve() == SHIPPED_BUNDLE
-    api = InferenceApi(
+    api = api_class(
         bundle,
         settings.backend,
         allotment.threads,
@@ -128,7 +134,7 @@ def _run(
             log_level="warning",
             generate_client_file=False,
             loop="uvloop",
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             lifespan="on",
             proxy_headers=False,

@@ -11,7 +11,7 @@ import litserve
 import numpy as np
 
 from service.engine.backends import BackendError
-from service.engine.backends.selection import BackendName, select_backend
+from service.engine.backends.selection import BackendName, Selection, select_backend
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import read_golden
 from service.engine.packed_batch import PackedBatch, Scores
@@ -63,14 +63,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
                 raise BundleError(
                     f"the bundle {bundle.directory} changed since the service started"
                 )
-            selection = select_backend(
-                self._backend_name,
-                bundle,
-                read_golden(bundle),
-                device,
-                self._threads,
-                self._trust_torchscript,
-            )
+            selection = self.open_backend(bundle, device)
         except (BundleError, BackendError) as error:
             logger.error("%s", error)
             sys.stderr.flush()
@@ -89,6 +82,17 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             warm_up=self._warm_up(bundle.manifest.max_tokens),
         )
         starts.succeed()
+
+    def open_backend(self, bundle: Bundle, device: str) -> Selection:
+        """Raises BundleError or BackendError when nothing can serve the bundle on the device."""
+        return select_backend(
+            self._backend_name,
+            bundle,
+            read_golden(bundle),
+            device,
+            self._threads,
+            self._trust_torchscript,
+        )
 
     def _warm_up(self, max_tokens: int) -> list[tuple[int, int, int, float]]:
         samples = []

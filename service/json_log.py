@@ -24,13 +24,16 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_json() -> None:
-    """Send every logger of the process, LitServe's and uvicorn's too, to stderr as JSON."""
+    """Send every logger of the process, LitServe's and uvicorn's too, to stderr as JSON.
+
+    All but ``uvicorn.access``: given a handler, uvicorn would prepare a line for every request.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for name in ("litserve", "uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in ("litserve", "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True

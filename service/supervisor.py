@@ -13,6 +13,7 @@ from service.inference_api import InferenceApi
 from service.metrics import MetricsRow
 
 LOOK_SECONDS = 0.05
+REPEAT_SECONDS = 0.5
 END_SECONDS_LIMIT = 1.0
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,20 @@ class Supervisor:
         raise KeyboardInterrupt
 
     def _watch(self) -> None:
+        try:
+            self._look_after_processes()
+        except Exception as error:
+            self._fail(f"supervision failed: {type(error).__name__}: {error}")
+        # The kernel ties a child to the thread that started it: workers started here would be
+        # killed before they have answered, were this thread to end before the process.
+        while True:
+            time.sleep(REPEAT_SECONDS)
+            # An API process that was forked just now had no handler yet for LitServe's signal.
+            for child in multiprocessing.active_children():
+                if child.name.startswith("LitServer"):
+                    child.terminate()
+
+    def _look_after_processes(self) -> None:
         others: set[str] = set()
         while not self._stopping.wait(LOOK_SECONDS):
             alive = {child.name for child in multiprocessing.active_children()}
@@ -84,9 +99,6 @@ class Supervisor:
                 workers[worker_id] = self._server.launch_single_inference_worker(
                     self._api, worker_id
                 )
-        # The kernel ties a child to the thread that started it: workers started here would be
-        # killed before they have answered, were this thread to end before the process.
-        threading.Event().wait()
 
     def _fail(self, reason: str) -> None:
         self.give_up(reason)

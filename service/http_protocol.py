@@ -1,0 +1,43 @@
+"""uvicorn's HTTP over httptools, which by itself reads headers without end."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES_LIMIT = 64 << 10
+HEAD_SECONDS_LIMIT = 10.0
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Bounds what a client may send, and how slowly, before its request has begun."""
+
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Whoever connects and says nothing is idle, as after an answer.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.scope is None or "method" in self.scope:
+            self._end_head()
+            return
+        self._head_bytes += len(data)
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS_LIMIT, self.transport.close)
+        if self._head_bytes > HEAD_BYTES_LIMIT and not self.transport.is_closing():
+            self.send_400_response("The request's line and headers are too long.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
