@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -56,7 +56,7 @@ class Manifest(BaseModel):
     backends: list[str] = Field(description="the backends the bundle was verified with, in order")
     training: dict[str, Any]
     metrics: dict[str, Any]
-    files: dict[str, FileEntry]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")], FileEntry]
 
 
 class Bundle:
@@ -117,10 +117,13 @@ def _read_regular_file(path: Path, size_limit: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise BundleError(f"{path} can't be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise BundleError(f"{path} is not a regular file")
         if status.st_size > size_limit:
             raise BundleError(f"{path} has {status.st_size} bytes, more than {size_limit}")
-        return file.read(size_limit)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(size_limit)
+    finally:
+        os.close(descriptor)
