@@ -7,6 +7,7 @@ DATA ?= data
 RUN ?= runs/sentiment
 CONFIG ?= model_export/configurations/sentiment.toml
 BUNDLE ?= models/sentiment
+PROCESSES ?= 2
 
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -40,10 +41,11 @@ format: $(DEVELOPMENT) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 
 train: $(DEVELOPMENT) ## train on DATA (directories of JSONL) into RUN; goes on where it was stopped
-	$(BIN)/python -m model_export train --config $(CONFIG) --data $(DATA) --run $(RUN)
+	$(BIN)/python -m model_export train --config $(CONFIG) --data $(DATA) --run $(RUN) --processes $(PROCESSES)
 
 export: $(DEVELOPMENT) ## trace, verify and publish RUN as BUNDLE
-	$(BIN)/python -m model_export export --run $(RUN) --bundle $(BUNDLE)
+	$(BIN)/python -m model_export export --run $(RUN) --bundle $(BUNDLE) \
+		$(if $(wildcard $(DATA)),--data $(DATA))
 
 tools: ## install the system packages that some tests use (Debian, as root)
 	apt-get update -qq

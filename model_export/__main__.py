@@ -1,0 +1,132 @@
+"""From labelled texts to a bundle that ``python -m service`` serves.
+
+First ``train`` a classifier on directories of JSON lines, then ``export`` it: that traces the
+network, proves that every traced form answers alike and publishes the bundle.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from model_export.configuration import read_configuration
+from model_export.errors import ModelExportError
+from model_export.evaluate import evaluate
+from model_export.export import export
+from model_export.run import Run
+from model_export.training import SAVE_SECONDS, train
+from model_export.verify import verify
+from service.engine.backends import BackendError
+from service.engine.bundle import BundleError
+
+DATA_HELP = (
+    "directory with train*.jsonl and dev*.jsonl somewhere below it (.gz too), one "
+    '{"text": "...", "label": ...} per line'
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(
+        prog="python -m model_export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "train",
+        help="learn from texts into a run directory; goes on where it was stopped",
+        description="Learn from texts. Kill it whenever you like: the same command goes on.",
+    )
+    command.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        help="TOML file, such as model_export/configurations/sentiment.toml",
+    )
+    command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
+    command.add_argument("--run", type=Path, required=True, help="directory for what is learned")
+    command.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
+    command.add_argument(
+        "--processes",
+        type=positive,
+        default=1,
+        help="processes that share each batch on a CPU; one per core is fastest (default 1)",
+    )
+
+    command.add_argument(
+        "--save-seconds",
+        type=float,
+        default=SAVE_SECONDS,
+        help=f"how much work a kill may lose, in seconds (default {SAVE_SECONDS:.0f})",
+    )
+
+    command = commands.add_parser(
+        "export",
+        help="trace a run's best weights, verify them and publish a bundle",
+        description="Write, verify and publish a bundle. When a check fails nothing is published.",
+    )
+    command.add_argument("--run", type=Path, required=True, help="directory that train filled")
+    command.add_argument("--bundle", type=Path, required=True, help="directory to publish")
+    command.add_argument("--data", type=Path, help=f"verify on its dev files too: {DATA_HELP}")
+
+    command = commands.add_parser(
+        "verify", help="prove that every form of the model in a bundle answers alike"
+    )
+    command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
+    command.add_argument("--data", type=Path, help=f"use its dev files too: {DATA_HELP}")
+
+    command = commands.add_parser("evaluate", help="measure a bundle's accuracy on dev files")
+    command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
+    command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
+    command.add_argument("--json", type=Path, help="file to write all numbers to")
+    command.add_argument(
+        "--backend", choices=["onnx", "onnx-int8"], default="onnx", help="default: onnx"
+    )
+    return main
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def run_command(options: argparse.Namespace, console: Console) -> int:
+    if options.command == "train":
+        configuration = read_configuration(options.config)
+        run = Run(options.run)
+        train(
+            configuration,
+            options.data,
+            run,
+            options.device,
+            options.processes,
+            console,
+            options.save_seconds,
+        )
+    elif options.command == "export":
+        export(Run(options.run), options.bundle, options.data, console)
+    elif options.command == "verify":
+        return 0 if verify(options.bundle, options.data, console).passed else 1
+    else:
+        evaluate(options.bundle, options.data, options.backend, options.json, console)
+    return 0
+
+
+def main() -> int:
+    options = parser().parse_args()
+    try:
+        return run_command(options, Console())
+    except (ModelExportError, BundleError, BackendError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The typed contents of a training configuration file (TOML)."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_export.errors import ModelExportError
+
+Cell = Literal["lstm", "gru", "rnn"]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VocabularyConfiguration(Section):
+    """``size`` counts tokens; a word that is not among them is spelled with shorter ones."""
+
+    size: int = Field(default=14_000, ge=300, le=65_536)
+    min_frequency: int = Field(default=3, ge=1)
+
+
+class ModelConfiguration(Section):
+    cell: Cell = "lstm"
+    embedding_size: int = Field(default=128, ge=1)
+    hidden_size: int = Field(default=128, ge=1)
+    layers: int = Field(default=2, ge=1)
+
+
+class DropoutConfiguration(Section):
+    """Probabilities of zeroing: whole tokens, embedding features, features between the layers
+    and features of the final states."""
+
+    words: Probability = 0.1
+    embedding: Probability = 0.3
+    layers: Probability = 0.3
+    states: Probability = 0.4
+
+
+class TeacherConfiguration(Section):
+    """Soft labels for unlabelled texts: from a linear bag of n-grams, and from
+    ``network_from_epoch`` on the mean of those and of the averaged network's own.
+
+    Each epoch from ``first_epoch`` on draws ``unlabelled_fraction`` of the unlabelled texts.
+    """
+
+    unlabelled_fraction: float = Field(default=0.25, gt=0, le=1)
+    unlabelled_weight: float = Field(default=1.0, gt=0)
+    first_epoch: int = Field(default=2, ge=1)
+    network_from_epoch: int = Field(default=3, ge=1)
+
+
+class TrainingConfiguration(Section):
+    """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
+    from a text in each of them (the last entry holds for all that follow)."""
+
+    epochs: int = Field(default=8, ge=1)
+    crop_tokens: list[Annotated[int, Field(ge=1)]] = Field(default=[256], min_length=1)
+    batch_tokens: int = Field(default=8192, ge=1)
+    batch_texts: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    gradient_norm: float = Field(default=1.0, gt=0)
+    average_decay: Probability = 0.999
+    label_smoothing: Probability = 0.0
+    pooled_loss: float = Field(default=0.0, ge=0)
+    patience_epochs: int = Field(default=3, ge=1)
+    pretrained_embedding: bool = True
+
+
+class Configuration(Section):
+    """Everything a training depends on besides its texts.
+
+    ``labels`` names the labels as they stand in the data, in logit order:
+    ``{"0": "negative", "1": "positive"}``. ``repeat`` gives texts of a file (``"tweets/train"``)
+    more or less than one place in each epoch.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
+    seed: int = 1
+    max_tokens: int = Field(default=4096, ge=1)
+    labels: dict[str, str] = Field(min_length=2)
+    repeat: dict[str, Annotated[float, Field(gt=0)]] = {}
+    vocabulary: VocabularyConfiguration = VocabularyConfiguration()
+    model: ModelConfiguration = ModelConfiguration()
+    dropout: DropoutConfiguration = DropoutConfiguration()
+    training: TrainingConfiguration = TrainingConfiguration()
+    teacher: TeacherConfiguration | None = None
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Raises ModelExportError when the file is missing, is no TOML or says something unknown."""
+    try:
+        return Configuration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ModelExportError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelExportError(f"{path}: is not TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelExportError(f"{path}: {place}: {first['msg']}") from error

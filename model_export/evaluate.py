@@ -1,0 +1,158 @@
+"""How good a bundle is on labelled texts: accuracy, calibration and confusion, as numbers."""
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from model_export.calibration import expected_calibration_error, reliability
+from model_export.dataset import DataFile, find_data_files, read_texts
+from model_export.errors import ModelExportError
+from model_export.progress import TokenProgress
+from model_export.run import write_whole
+from model_export.verify import label_values, probabilities
+from service.engine.backends.onnx import OnnxBackend
+from service.engine.bundle import Bundle
+from service.engine.packed_batch import Scores
+from service.engine.tokenizer import TextTokenizer, TokenIds
+
+BATCH_TEXTS = 16
+LENGTH_BUCKETS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Texts of one file: ``probabilities`` (texts, labels), ``labels`` and token ``lengths``."""
+
+    probabilities: Scores
+    labels: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.probabilities.argmax(1) == self.labels)
+
+
+def evaluate(
+    directory: Path, data: Path, backend_name: str, output: Path | None, console: Console
+) -> dict[str, Any]:
+    """Print accuracy per dev file and return all numbers, written to ``output`` as JSON too.
+
+    Raises:
+        ModelExportError: there are no dev files, or a bad row.
+        BundleError, BackendError: the bundle cannot be used.
+    """
+    bundle = Bundle(directory)
+    tokenizer = TextTokenizer(bundle)
+    backend = OnnxBackend(bundle, backend_name, "cpu", 1)
+    files = [file for file in find_data_files(data) if file.split == "dev"]
+    if not files:
+        raise ModelExportError(f"{data}: holds no dev*.jsonl or dev*.jsonl.gz to evaluate on")
+    scored = {file.name: score(file, bundle, tokenizer, backend, console) for file in files}
+    report: dict[str, Any] = {
+        "bundle": {"name": bundle.manifest.name, "version": bundle.manifest.version},
+        "digest": bundle.digest,
+        "backend": backend_name,
+        "labels": bundle.manifest.labels,
+        "files": {name: numbers(part, bundle) for name, part in scored.items()},
+        "together": numbers(join(list(scored.values())), bundle),
+    }
+    report["macro_accuracy"] = float(np.mean([part.correct.mean() for part in scored.values()]))
+    if output is not None:
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
+    print_report(report, console)
+    return report
+
+
+def score(
+    file: DataFile,
+    bundle: Bundle,
+    tokenizer: TextTokenizer,
+    backend: OnnxBackend,
+    console: Console,
+) -> Scored:
+    found = read_texts(file, label_values(bundle))
+    texts: list[TokenIds] = [
+        ids[: bundle.manifest.max_tokens] for ids in tokenizer.encode(found.texts)
+    ]
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    rows = np.zeros((len(texts), len(bundle.manifest.labels)), np.float32)
+    with TokenProgress(console, file.name, sum(map(len, texts))) as progress:
+        for first in range(0, len(order), BATCH_TEXTS):
+            indices = order[first : first + BATCH_TEXTS]
+            batch = [texts[index] for index in indices]
+            rows[indices] = probabilities(backend, batch)
+            progress.advance(sum(map(len, batch)))
+    return Scored(rows, np.array(found.labels), np.array([len(text) for text in texts]))
+
+
+def join(parts: list[Scored]) -> Scored:
+    return Scored(
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+    )
+
+
+def numbers(scored: Scored, bundle: Bundle) -> dict[str, Any]:
+    bins = reliability(torch.from_numpy(scored.probabilities), torch.from_numpy(scored.labels))
+    size = len(bundle.manifest.labels)
+    confusion = np.zeros((size, size), np.int64)  # (label, answer)
+    np.add.at(confusion, (scored.labels, scored.probabilities.argmax(1)), 1)
+    edges = [*LENGTH_BUCKETS, np.inf]
+    buckets = []
+    for low, high in pairwise(edges):
+        inside = (scored.lengths > low) & (scored.lengths <= high)
+        if inside.any():
+            buckets.append(
+                {
+                    "more_than_tokens": low,
+                    "texts": int(inside.sum()),
+                    "accuracy": float(scored.correct[inside].mean()),
+                    "interval": bootstrap_interval(scored.correct[inside]),
+                }
+            )
+    return {
+        "texts": len(scored.labels),
+        "accuracy": float(scored.correct.mean()),
+        "interval": bootstrap_interval(scored.correct),
+        "expected_calibration_error": expected_calibration_error(bins),
+        "reliability": [asdict(found) for found in bins],
+        "confusion": confusion.tolist(),
+        "length_buckets": buckets,
+    }
+
+
+def bootstrap_interval(correct: npt.NDArray[np.bool_]) -> list[float]:
+    """Percentile interval of the accuracy that holds 95 % of resamples (Efron 1979)."""
+    draw = np.random.default_rng(0)
+    # The sum of a resample of zeros and ones is binomial: no need to draw the texts themselves.
+    sums = draw.binomial(len(correct), float(correct.mean()), RESAMPLES) / len(correct)
+    tail = (1 - CONFIDENCE) / 2
+    return [float(np.quantile(sums, tail)), float(np.quantile(sums, 1 - tail))]
+
+
+def print_report(report: dict[str, Any], console: Console) -> None:
+    table = Table("dev file", "texts", "accuracy", "95 % interval", "calibration error")
+    for name, found in [*report["files"].items(), ("together", report["together"])]:
+        low, high = found["interval"]
+        table.add_row(
+            name,
+            f"{found['texts']:,}",
+            f"{found['accuracy']:.2%}",
+            f"{low:.1%} – {high:.1%}",
+            f"{found['expected_calibration_error']:.2%}",
+        )
+    console.print(table)
+    console.print(f"macro average over files: {report['macro_accuracy']:.2%}")

@@ -1,0 +1,222 @@
+"""Proof that the forms of a bundle are one model: eager, TorchScript, ONNX, and int8 nearly so."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from model_export.classifier import Classifier, pad
+from model_export.configuration import ModelConfiguration
+from model_export.dataset import find_data_files, read_texts
+from model_export.errors import ModelExportError
+from model_export.generated_texts import FIXED, generate_text
+from model_export.progress import TokenProgress
+from service.engine.backends import Backend
+from service.engine.backends.onnx import OnnxBackend
+from service.engine.backends.torchscript import TorchScriptBackend
+from service.engine.bundle import Bundle
+from service.engine.golden import prove_backend, prove_tokenizer, read_golden, softmax
+from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.tokenizer import TextTokenizer, TokenIds
+
+PROBABILITY_TOLERANCE = 1e-5
+INT8_AGREEMENT = 0.99
+BATCH_SIZES = (1, 2, 3, 8, 16, 33, 64)
+WORDS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987, 1597, 2300)
+DEV_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    found: str
+    wanted: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    checks: list[Check]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+def verify(directory: Path, data: Path | None, console: Console) -> Report:
+    """Check a bundle on generated texts and, with ``data``, on its dev files; prints a table.
+
+    Raises:
+        BundleError, BackendError: the bundle does not even load.
+    """
+    bundle = Bundle(directory)
+    tokenizer = TextTokenizer(bundle)
+    eager = load_classifier(bundle)
+    fp32: list[Backend] = [
+        TorchScriptBackend(bundle, "cpu", 1),
+        OnnxBackend(bundle, "onnx", "cpu", 1),
+    ]
+    int8 = OnnxBackend(bundle, "onnx-int8", "cpu", 1)
+    golden = read_golden(bundle)
+    prove_tokenizer(tokenizer, golden)
+    checks = []
+    for backend in (*fp32, int8):
+        difference = prove_backend(backend, golden)
+        checks.append(Check(f"{backend.name}: golden answers", f"{difference:.1e}", "", True))
+    # Words of more than one token leave room below the limit.
+    words = [word for word in WORDS if 1.7 * word <= bundle.manifest.max_tokens]
+    generated = tokenizer.encode([*FIXED, *(generate_text(count, count) for count in words)])
+    checks += verify_generated(generated, eager, fp32, console)
+    if data is not None:
+        checks += verify_dev(data, bundle, tokenizer, eager, fp32, int8, console)
+    else:
+        checks.append(agreement_check("generated texts", generated, eager, int8))
+    report = Report(checks)
+    print_report(report, console)
+    return report
+
+
+def load_classifier(bundle: Bundle) -> Classifier:
+    """The eager network of ``weights.safetensors``, its embedding in half precision as stored."""
+    sizes = bundle.manifest.sizes
+    classifier = Classifier(
+        ModelConfiguration(
+            cell=bundle.manifest.cell,
+            embedding_size=sizes.embedding,
+            hidden_size=sizes.hidden,
+            layers=sizes.layers,
+        ),
+        sizes.vocabulary,
+        len(bundle.manifest.labels),
+    )
+    weights = load_safetensors(bundle.read("weights.safetensors"))
+    classifier.embedding.to(weights["embedding.weight"].dtype)
+    classifier.load_state_dict(weights)
+    return classifier.eval()
+
+
+def verify_generated(
+    texts: list[TokenIds], eager: Classifier, backends: list[Backend], console: Console
+) -> list[Check]:
+    """Every text alone, and in batches of all sizes among texts of all lengths."""
+    expected = np.concatenate([eager_probabilities(eager, [text]) for text in texts])
+    draw = np.random.default_rng(0)
+    batches = [draw.integers(0, len(texts), size) for size in BATCH_SIZES]
+    lengths = f"{min(map(len, texts))} to {max(map(len, texts)):,} tokens"
+    checks = []
+    total = sum(map(len, texts)) + sum(len(texts[index]) for batch in batches for index in batch)
+    with TokenProgress(console, "generated texts", total * len(backends)) as progress:
+        for backend in backends:
+            alone = max(
+                float(np.abs(probabilities(backend, [text]) - row).max())
+                for text, row in zip(texts, expected, strict=True)
+            )
+            progress.advance(sum(map(len, texts)))
+            checks.append(tolerance_check(f"{backend.name}: alone, {lengths}", alone))
+            worst = 0.0
+            for batch in batches:
+                got = probabilities(backend, [texts[index] for index in batch])
+                worst = max(worst, float(np.abs(got - expected[batch]).max()))
+                progress.advance(sum(len(texts[index]) for index in batch))
+            name = f"{backend.name}: batches of {min(BATCH_SIZES)} to {max(BATCH_SIZES)}"
+            checks.append(tolerance_check(name, worst))
+    batched = max(
+        float(np.abs(eager_probabilities(eager, [texts[i] for i in batch]) - expected[batch]).max())
+        for batch in batches
+    )
+    return [*checks, tolerance_check("eager: batched as alone", batched)]
+
+
+def verify_dev(
+    data: Path,
+    bundle: Bundle,
+    tokenizer: TextTokenizer,
+    eager: Classifier,
+    fp32: list[Backend],
+    int8: Backend,
+    console: Console,
+) -> list[Check]:
+    """All dev texts in batches of similar lengths, as a server would form them."""
+    values = label_values(bundle)
+    texts: list[TokenIds] = []
+    labels: list[int] = []
+    for file in find_data_files(data):
+        if file.split == "dev":
+            found = read_texts(file, values)
+            texts += [ids[: bundle.manifest.max_tokens] for ids in tokenizer.encode(found.texts)]
+            labels += found.labels
+    if not texts:
+        raise ModelExportError(f"{data}: holds no dev*.jsonl or dev*.jsonl.gz to verify with")
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    worst = {backend.name: 0.0 for backend in fp32}
+    agreeing = correct = correct_int8 = 0
+    total = sum(map(len, texts))
+    with TokenProgress(console, "dev texts", total) as progress:
+        for first in range(0, len(order), DEV_BATCH):
+            indices = order[first : first + DEV_BATCH]
+            batch = [texts[index] for index in indices]
+            truth = np.array([labels[index] for index in indices])
+            expected = eager_probabilities(eager, batch)
+            for backend in fp32:
+                difference = float(np.abs(probabilities(backend, batch) - expected).max())
+                worst[backend.name] = max(worst[backend.name], difference)
+            answers, answers_int8 = expected.argmax(1), probabilities(int8, batch).argmax(1)
+            agreeing += int((answers == answers_int8).sum())
+            correct += int((answers == truth).sum())
+            correct_int8 += int((answers_int8 == truth).sum())
+            progress.advance(sum(map(len, batch)))
+    checks = [
+        tolerance_check(f"{name}: {len(texts):,} dev texts", difference)
+        for name, difference in worst.items()
+    ]
+    share = agreeing / len(texts)
+    checks.append(share_check(f"onnx-int8: labels of {len(texts):,} dev texts", share))
+    loss = (correct - correct_int8) / len(texts)
+    checks.append(Check("onnx-int8: accuracy lost on them", f"{loss:.2%}", "", True))
+    return checks
+
+
+def label_values(bundle: Bundle) -> list[str]:
+    """The labels as they stand in the data the bundle was trained on, in logit order."""
+    configuration = bundle.manifest.training.get("configuration", {})
+    return list(configuration.get("labels", bundle.manifest.labels))
+
+
+def probabilities(backend: Backend, texts: list[TokenIds]) -> Scores:
+    batch = PackedBatch.pack(texts)
+    return softmax(batch.restore(backend.logits(batch)))  # (batch, labels)
+
+
+def eager_probabilities(classifier: Classifier, texts: list[TokenIds]) -> Scores:
+    with torch.inference_mode():
+        logits: Tensor = classifier(*pad([text.tolist() for text in texts]))
+    return softmax(logits.numpy())  # (batch, labels)
+
+
+def agreement_check(what: str, texts: list[TokenIds], eager: Classifier, int8: Backend) -> Check:
+    same = [
+        eager_probabilities(eager, [text]).argmax() == probabilities(int8, [text]).argmax()
+        for text in texts
+    ]
+    return Check(f"onnx-int8: labels of {what}", f"{np.mean(same):.2%}", "", True)
+
+
+def tolerance_check(name: str, difference: float) -> Check:
+    passed = difference <= PROBABILITY_TOLERANCE  # NaN fails
+    return Check(name, f"{difference:.1e}", f"≤ {PROBABILITY_TOLERANCE:.0e}", passed)
+
+
+def share_check(name: str, share: float) -> Check:
+    return Check(name, f"{share:.2%}", f"≥ {INT8_AGREEMENT:.0%}", share >= INT8_AGREEMENT)
+
+
+def print_report(report: Report, console: Console) -> None:
+    table = Table("check", "found", "wanted", "")
+    for check in report.checks:
+        table.add_row(check.name, check.found, check.wanted, "ok" if check.passed else "FAILED")
+    console.print(table)
