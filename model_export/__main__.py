@@ -14,11 +14,14 @@ from model_export.configuration import read_configuration
 from model_export.errors import ModelExportError
 from model_export.evaluate import evaluate
 from model_export.export import export
+from model_export.page_numbers import write_page_numbers
+from model_export.pictures import draw_pictures
+from model_export.roofline_report import report_roofline
 from model_export.run import Run
 from model_export.training import SAVE_SECONDS, train
 from model_export.verify import verify
 from service.engine.backends import BackendError
-from service.engine.bundle import BundleError
+from service.engine.bundle import Bundle, BundleError
 
 DATA_HELP = (
     "directory with train*.jsonl and dev*.jsonl somewhere below it (.gz too), one "
@@ -76,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
     command.add_argument("--data", type=Path, help=f"use its dev files too: {DATA_HELP}")
+    command.add_argument(
+        "--oracle", action="store_true", help="compare every form with NumPy's equations too"
+    )
 
     command = commands.add_parser("evaluate", help="measure a bundle's accuracy on dev files")
     command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
@@ -84,6 +90,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--backend", choices=["onnx", "onnx-int8"], default="onnx", help="default: onnx"
     )
+
+    command = commands.add_parser(
+        "roofline", help="measure how fast this machine could be, and how fast each form is"
+    )
+    command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
+    command.add_argument(
+        "--picture", type=Path, default=Path("runs/roofline.png"), help="default: runs/roofline.png"
+    )
+
+    command = commands.add_parser("pictures", help="draw the pictures of the documentation")
+    command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
+
+    commands.add_parser("page-numbers", help="compute the numbers that the web page explains")
     return main
 
 
@@ -110,7 +129,14 @@ def run_command(options: argparse.Namespace, console: Console) -> int:
     elif options.command == "export":
         export(Run(options.run), options.bundle, options.data, console)
     elif options.command == "verify":
-        return 0 if verify(options.bundle, options.data, console).passed else 1
+        report = verify(options.bundle, options.data, console, options.oracle)
+        return 0 if report.passed else 1
+    elif options.command == "roofline":
+        report_roofline(options.bundle, options.picture, console)
+    elif options.command == "pictures":
+        draw_pictures(Bundle(options.bundle))
+    elif options.command == "page-numbers":
+        write_page_numbers()
     else:
         evaluate(options.bundle, options.data, options.backend, options.json, console)
     return 0

@@ -11,24 +11,39 @@ from onnx import TensorProto, helper
 
 GEMM_SIZE = 768  # three fp32 matrices of this size fit in a shared cache, and hide the call
 MEMORY_BYTES = 256 << 20  # no cache is that large
+REREAD_BYTES = [*(1 << power for power in range(17, 25)), MEMORY_BYTES]  # 128 KiB to 16 MiB
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Peaks of one core. Bandwidths are those of reading again what was just read."""
+    """Peaks of one core.
+
+    ``bandwidths`` are bytes per second by how many bytes are read over and over.
+    """
 
     fp32_flop_per_second: float
     int8_flop_per_second: float
-    memory_bytes_per_second: float
+    bandwidths: dict[int, float]
+
+    def bandwidth(self, reread_bytes: int) -> float:
+        """The best measured with at least so many bytes, to the power of two below: an upper bound.
+
+        Under 128 KiB a cache of the first level may be faster than what is said here.
+        """
+        return max(rate for size, rate in self.bandwidths.items() if 2 * size > reread_bytes)
+
+    @property
+    def memory_bandwidth(self) -> float:
+        return self.bandwidths[MEMORY_BYTES]
 
 
 def measure_machine(budget_seconds: float = 0.5) -> Machine:
-    """Spends about ``budget_seconds`` on each of the three."""
+    """Spends about ``budget_seconds`` on each peak and each bandwidth."""
     flop = 2 * GEMM_SIZE**3
     return Machine(
         fp32_flop_per_second=flop / best_seconds(fp32_product(), budget_seconds),
         int8_flop_per_second=flop / best_seconds(int8_product(), budget_seconds),
-        memory_bytes_per_second=read_bandwidth(MEMORY_BYTES, budget_seconds),
+        bandwidths={size: read_bandwidth(size, budget_seconds) for size in REREAD_BYTES},
     )
 
 
@@ -43,15 +58,15 @@ def best_seconds(call: Callable[[], object], budget_seconds: float) -> float:
     return best
 
 
-def read_bandwidth(size: int, budget_seconds: float = 0.3) -> float:
+def read_bandwidth(size: int, budget_seconds: float) -> float:
     """Bytes per second at which one core reads an array of ``size`` bytes over and over.
 
     A dot product with itself reads each number once and does next to nothing with it. The cost of
     the call, microseconds, is that of the same on one number.
     """
     numbers, one = torch.ones(size // 4), torch.ones(1)
-    call_seconds = best_seconds(lambda: torch.dot(one, one), budget_seconds)
-    seconds = best_seconds(lambda: torch.dot(numbers, numbers), budget_seconds)
+    call_seconds = best_seconds(lambda: torch.dot(one, one), budget_seconds / 2)
+    seconds = best_seconds(lambda: torch.dot(numbers, numbers), budget_seconds / 2)
     return size / (seconds - call_seconds)
 
 

@@ -1,11 +1,13 @@
-"""The classifier of a bundle from the equations: NumPy in float64, no torch, no runtime."""
+"""The classifier of a bundle from the equations: NumPy alone, no torch, no runtime."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import load
 
 from model_export.reference import CELLS, Array, pack, run
+from model_export.shape_contract import ShapeContract
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TokenIds
 
@@ -13,23 +15,27 @@ from service.engine.tokenizer import TokenIds
 class Oracle:
     """What ``weights.safetensors`` answers according to ``model_export.reference``.
 
+    In float64 the rounding of the stored weights (fp16 and fp32) is the last that matters.
+
     Raises:
         BundleError: the bundle has no weights, or not those that its manifest names.
+        ShapeError: the weights do not have the shapes that its manifest says.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        weights = load(bundle.read("weights.safetensors"))
-        # Stored in fp16 and fp32; from here on the only rounding is that of float64.
-        exact = {name: weight.astype(np.float64) for name, weight in weights.items()}
+    def __init__(self, bundle: Bundle, dtype: npt.DTypeLike = np.float64) -> None:
+        stored = load(bundle.read("weights.safetensors"))
+        weights: dict[str, Array] = {name: w.astype(dtype) for name, w in stored.items()}
         self.cell = CELLS[bundle.manifest.cell]
-        self.embedding = exact["embedding.weight"]  # (vocabulary, embedding)
+        self.embedding = weights["embedding.weight"]  # (vocabulary, embedding)
         self.recurrent: Mapping[str, Array] = {
             name.removeprefix("recurrent."): weight
-            for name, weight in exact.items()
+            for name, weight in weights.items()
             if name.startswith("recurrent.")
         }
-        self.linear = exact["linear.weight"]  # (labels, 2 · hidden)
-        self.bias = exact["linear.bias"]  # (labels)
+        shapes = {name: weight.shape for name, weight in self.recurrent.items()}
+        ShapeContract.of_manifest(bundle.manifest).check_parameters(shapes)
+        self.linear = weights["linear.weight"]  # (labels, 2 · hidden)
+        self.bias = weights["linear.bias"]  # (labels)
 
     def logits(self, texts: Sequence[TokenIds]) -> Array:
         """Logits (batch, labels) of texts with at least one token each, in any order."""

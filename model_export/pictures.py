@@ -1,13 +1,15 @@
 """The pictures of ``docs/from-math-to-machine.md``, drawn from the reference and the bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_export.reference import Array, pack
+from model_export.gate_trace import GateTrace, trace_gates
+from model_export.reference import pack
+from service.engine.bundle import Bundle
 
 DIRECTORY = Path("docs/pictures")
 # A mixed batch as a busy server cuts it without sorting: a few reviews among sentences.
@@ -48,36 +50,51 @@ def draw_packing(path: Path, lengths: Sequence[int] = LENGTHS) -> None:
     save(figure, path)
 
 
-def draw_gates(path: Path, tokens: Sequence[str], gates: Mapping[str, Array], title: str) -> None:
-    """What each gate of each unit did at each token.
+SENTENCE = "I expected nothing, but this small film is not bad at all: it is wonderful."
+GATE_LABELS = {
+    "i": "input gate i",
+    "f": "forget gate f",
+    "g": "candidate g",
+    "o": "output gate o",
+    "c": "memory, tanh(c)",
+    "h": "shown, h",
+}
 
-    ``gates`` holds (time, units) for each name, sigmoids within 0 to 1 and the rest within -1 to 1.
-    """
-    names = {
-        "i": "input gate i",
-        "f": "forget gate f",
-        "g": "candidate g",
-        "o": "output gate o",
-        "c": "memory tanh(c)",
-        "h": "shown h",
-    }
-    figure = Figure(figsize=(10, 8), layout="constrained")
-    figure.suptitle(title)
-    panels = figure.subplots(3, 2, sharex=True, sharey=True)
-    for axes, (name, label) in zip(panels.flat, names.items(), strict=True):
-        signed = name in "gch"
+
+def draw_gates(path: Path, trace: GateTrace) -> None:
+    """What the classifier would answer after each token, and what each unit's gates did there."""
+    figure = Figure(figsize=(11, 11), layout="constrained")
+    mosaic = figure.subplot_mosaic(
+        [["answer", "answer"], ["i", "f"], ["g", "o"], ["c", "h"]], height_ratios=[0.7, 1, 1, 1]
+    )
+    ticks = range(len(trace.tokens))
+    for label, share in zip(trace.labels, trace.probabilities.T, strict=True):
+        mosaic["answer"].plot(ticks, share, "o-", label=label)
+    mosaic["answer"].set_ylim(0, 1)
+    mosaic["answer"].set_title("probability if the text ended here", loc="left")
+    mosaic["answer"].set_xticks(ticks, trace.tokens, rotation=45, ha="right")
+    mosaic["answer"].grid(alpha=0.3)
+    mosaic["answer"].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+    for name, label in GATE_LABELS.items():
+        axes, signed = mosaic[name], name in "gch"
+        values = np.tanh(trace.gates[name]) if name == "c" else trace.gates[name]
         image = axes.imshow(
-            gates[name].T,
+            values.T,
             aspect="auto",
             cmap="RdBu" if signed else "viridis",
             vmin=-1 if signed else 0,
             vmax=1,
             interpolation="nearest",
         )
-        axes.set_title(label, fontsize=10)
-        axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right", fontsize=8)
+        axes.set_title(label)
+        axes.set_xticks(ticks, trace.tokens, rotation=60, ha="right", fontsize=8)
         axes.set_yticks([])
+        axes.set_ylabel(f"{values.shape[1]} units")
         figure.colorbar(image, ax=axes, pad=0.01)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(f"{gates['h'].shape[1]} units")
     save(figure, path)
+
+
+def draw_pictures(bundle: Bundle) -> None:
+    """Draw what the page shows, the gates with the bundle's own weights."""
+    draw_packing(DIRECTORY / "packing.png")
+    draw_gates(DIRECTORY / "gates.png", trace_gates(bundle, SENTENCE))

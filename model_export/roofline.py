@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from model_export.machine import Machine, read_bandwidth
+from model_export.machine import Machine
 from model_export.shape_contract import ShapeContract
 
 
@@ -65,34 +65,22 @@ class Work:
         return sum(phase.bytes for phase in self.phases)
 
 
-class Roofline:
-    """Floors for the work that this machine can be given; bandwidths are measured as needed."""
+def peak(machine: Machine, weight_bytes: int) -> float:
+    """FLOP per second with weights of 4 bytes (fp32) or 1 (int8)."""
+    return machine.fp32_flop_per_second if weight_bytes == 4 else machine.int8_flop_per_second
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self._bandwidths: dict[int, float] = {}
 
-    def peak(self, weight_bytes: int) -> float:
-        """FLOP per second with weights of 4 bytes (fp32) or 1 (int8)."""
-        machine = self.machine
-        return machine.fp32_flop_per_second if weight_bytes == 4 else machine.int8_flop_per_second
-
-    def bandwidth(self, reread_bytes: int) -> float:
-        """Bytes per second of reading so many again and again."""
-        if reread_bytes not in self._bandwidths:
-            self._bandwidths[reread_bytes] = read_bandwidth(reread_bytes)
-        return self._bandwidths[reread_bytes]
-
-    def floor_seconds(self, work: Work) -> float:
-        """The least time for ``work`` when its weights were used just before."""
-        return sum(
-            max(
-                phase.flop / self.peak(work.weight_bytes),
-                phase.bytes / self.bandwidth(phase.reread_bytes),
-            )
-            for phase in work.phases
+def floor_seconds(machine: Machine, work: Work) -> float:
+    """The least time for ``work`` when its weights were used just before."""
+    return sum(
+        max(
+            phase.flop / peak(machine, work.weight_bytes),
+            phase.bytes / machine.bandwidth(phase.reread_bytes),
         )
+        for phase in work.phases
+    )
 
-    def cold_seconds(self, work: Work) -> float:
-        """The time to read every weight from memory, which the first text after a pause pays."""
-        return work.stored_bytes / self.machine.memory_bytes_per_second
+
+def cold_seconds(machine: Machine, work: Work) -> float:
+    """The time to read every weight from memory, which the first text after a pause pays."""
+    return work.stored_bytes / machine.memory_bandwidth

@@ -3,10 +3,14 @@
 Shapes are those of PyTorch's documentation of ``torch.nn.LSTM``, ``GRU`` and ``RNN``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from model_export.errors import ModelExportError
+from service.engine.bundle import Manifest
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn", "GRU": "gru", "LSTM": "lstm"}
@@ -14,7 +18,7 @@ CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn", "GRU": "gru", "LSTM": "lst
 Shape = tuple[int, ...]
 
 
-class ShapeError(ValueError):
+class ShapeError(ModelExportError, ValueError):
     """A tensor does not keep the contract; the message names the expected and the given shape."""
 
 
@@ -39,6 +43,11 @@ class ShapeContract:
             module.bidirectional,
             module.batch_first,
         )
+
+    @classmethod
+    def of_manifest(cls, manifest: Manifest) -> "ShapeContract":
+        sizes, bidirectional = manifest.sizes, manifest.sizes.directions == 2
+        return cls(manifest.cell, sizes.embedding, sizes.hidden, sizes.layers, bidirectional)
 
     @property
     def directions(self) -> int:
@@ -113,6 +122,16 @@ class ShapeContract:
         if not fits or any(tuple(part.shape) != expected for part in parts):
             raise ShapeError(f"state of {self.cell}: expected {form}, given {_form(given)}")
         return parts
+
+    def check_parameters(self, given: Mapping[str, Shape]) -> None:
+        """Raises ShapeError when a parameter is missing, unknown or of another shape."""
+        expected = self.parameters()
+        for name in sorted(expected.keys() | given.keys()):
+            if expected.get(name) != given.get(name):
+                raise ShapeError(
+                    f"{name}: expected {expected.get(name, 'no such parameter')},"
+                    f" given {given.get(name, 'none')}"
+                )
 
     def _leading(self, batch: int, time: int) -> Shape:
         return (batch, time) if self.batch_first else (time, batch)

@@ -15,12 +15,20 @@ from model_export.configuration import ModelConfiguration
 from model_export.dataset import find_data_files, read_texts
 from model_export.errors import ModelExportError
 from model_export.generated_texts import FIXED, generate_text
+from model_export.oracle import Oracle
 from model_export.progress import TokenProgress
 from service.engine.backends import Backend
 from service.engine.backends.onnx import OnnxBackend
 from service.engine.backends.torchscript import TorchScriptBackend
 from service.engine.bundle import Bundle
-from service.engine.golden import prove_backend, prove_tokenizer, read_golden, softmax
+from service.engine.golden import (
+    TOLERANCE,
+    GoldenText,
+    prove_backend,
+    prove_tokenizer,
+    read_golden,
+    softmax,
+)
 from service.engine.packed_batch import PackedBatch, Scores
 from service.engine.tokenizer import TextTokenizer, TokenIds
 
@@ -48,8 +56,10 @@ class Report:
         return all(check.passed for check in self.checks)
 
 
-def verify(directory: Path, data: Path | None, console: Console) -> Report:
+def verify(directory: Path, data: Path | None, console: Console, oracle: bool = False) -> Report:
     """Check a bundle on generated texts and, with ``data``, on its dev files; prints a table.
+
+    With ``oracle`` NumPy answers the golden texts from the equations, and all must agree with it.
 
     Raises:
         BundleError, BackendError: the bundle does not even load.
@@ -76,6 +86,8 @@ def verify(directory: Path, data: Path | None, console: Console) -> Report:
         checks += verify_dev(data, bundle, tokenizer, eager, fp32, int8, console)
     else:
         checks.append(agreement_check("generated texts", generated, eager, int8))
+    if oracle:
+        checks += verify_oracle(bundle, golden, [*fp32, int8], console)
     report = Report(checks)
     print_report(report, console)
     return report
@@ -181,6 +193,28 @@ def verify_dev(
     return checks
 
 
+def verify_oracle(
+    bundle: Bundle, golden: list[GoldenText], backends: list[Backend], console: Console
+) -> list[Check]:
+    """The equations beside ``golden.json`` and every backend, texts alone and together."""
+    texts = [np.array(entry.token_ids, np.int32) for entry in golden]
+    with console.status("answering the golden texts from the equations"):
+        logits = Oracle(bundle).logits(texts)  # (batch, labels)
+    stored = np.array([entry.logits for entry in golden])  # (batch, labels)
+    expected = softmax(logits.astype(np.float32))
+    checks = [
+        tolerance_check("oracle: logits of golden.json", float(np.abs(stored - logits).max()))
+    ]
+    for backend in backends:
+        tolerance = TOLERANCE["onnx-int8"] if backend.name == "onnx-int8" else PROBABILITY_TOLERANCE
+        alone = np.concatenate([probabilities(backend, [text]) for text in texts])
+        for company, given in (("alone", alone), ("together", probabilities(backend, texts))):
+            name = f"oracle: {backend.name}, texts {company}"
+            difference = float(np.abs(given - expected).max())
+            checks.append(tolerance_check(name, difference, tolerance))
+    return checks
+
+
 def label_values(bundle: Bundle) -> list[str]:
     """The labels as they stand in the data the bundle was trained on, in logit order."""
     configuration = bundle.manifest.training.get("configuration", {})
@@ -206,9 +240,11 @@ def agreement_check(what: str, texts: list[TokenIds], eager: Classifier, int8: B
     return Check(f"onnx-int8: labels of {what}", f"{np.mean(same):.2%}", "", True)
 
 
-def tolerance_check(name: str, difference: float) -> Check:
-    passed = difference <= PROBABILITY_TOLERANCE  # NaN fails
-    return Check(name, f"{difference:.1e}", f"≤ {PROBABILITY_TOLERANCE:.0e}", passed)
+def tolerance_check(
+    name: str, difference: float, tolerance: float = PROBABILITY_TOLERANCE
+) -> Check:
+    passed = difference <= tolerance  # NaN fails
+    return Check(name, f"{difference:.1e}", f"≤ {tolerance:.0e}", passed)
 
 
 def share_check(name: str, share: float) -> Check:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 
 from model_export.oracle import Oracle
+from model_export.shape_contract import ShapeError
 from service.engine.bundle import Bundle, BundleError
 from tests.model_export.recurrent_cases import MODULES, as_tuple, assert_close, numpy
 
@@ -76,4 +77,10 @@ def test_weights_that_the_manifest_does_not_name_are_refused(tmp_path: Path) -> 
     content[-1] ^= 1
     (tmp_path / "weights.safetensors").write_bytes(content)
     with pytest.raises(BundleError, match="sha256 differs"):
+        Oracle(bundle)
+
+
+def test_weights_of_another_cell_than_the_manifest_says_are_refused(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path, Network("gru"), "lstm")
+    with pytest.raises(ShapeError, match=r"expected \(16,\), given \(12,\)"):
         Oracle(bundle)

@@ -5,8 +5,8 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from model_export.machine import Machine, measure_machine
-from model_export.roofline import Roofline, Work
+from model_export.machine import MEMORY_BYTES, Machine, measure_machine
+from model_export.roofline import Work, cold_seconds, floor_seconds
 from model_export.shape_contract import ShapeContract
 from tests.model_export.recurrent_cases import MODULES
 
@@ -15,14 +15,8 @@ CONTRACT = ShapeContract("lstm", 8, 16, layers=2, bidirectional=True)
 MATRICES = 2 * 64 * (8 + 16) + 2 * 64 * (32 + 16)
 
 
-class FixedRoofline(Roofline):
-    """A machine of 1,000 FLOP/s that reads 100 bytes per second, 10 of them from memory."""
-
-    def __init__(self) -> None:
-        super().__init__(Machine(1000, 4000, 10))
-
-    def bandwidth(self, reread_bytes: int) -> float:
-        return 100
+# 1,000 FLOP and 100 bytes per second, 10 of them from memory.
+MACHINE = Machine(1000, 4000, {1 << 17: 100, MEMORY_BYTES: 10})
 
 
 @pytest.mark.parametrize("cell", sorted(MODULES))
@@ -42,17 +36,22 @@ def test_hidden_matrices_are_read_at_every_step_and_input_matrices_once() -> Non
 
 
 def test_a_text_alone_waits_for_bytes_and_a_large_batch_for_arithmetic() -> None:
-    roofline = FixedRoofline()
     alone, together = Work(CONTRACT, [7]), Work(CONTRACT, [7] * 1000)
-    assert roofline.floor_seconds(together) == pytest.approx(together.flop / 1000)
-    assert roofline.floor_seconds(alone) > alone.flop / 1000
-    assert roofline.floor_seconds(alone) >= alone.bytes / 100
-    assert roofline.cold_seconds(alone) == pytest.approx(4 * MATRICES / 10)
+    assert floor_seconds(MACHINE, together) == pytest.approx(together.flop / 1000)
+    assert floor_seconds(MACHINE, alone) > alone.flop / 1000
+    assert floor_seconds(MACHINE, alone) >= alone.bytes / 100
+    assert cold_seconds(MACHINE, alone) == pytest.approx(4 * MATRICES / 10)
+
+
+def test_a_bandwidth_is_the_best_of_those_measured_with_as_much_to_read() -> None:
+    machine = Machine(1, 1, {1 << 17: 5, 1 << 18: 7, MEMORY_BYTES: 1})
+    assert machine.bandwidth(1000) == 7  # reading less is never slower
+    assert machine.bandwidth(1 << 18) == 7
+    assert machine.bandwidth(1 << 19) == 1
 
 
 def test_this_machine_is_measured() -> None:
     machine = measure_machine(budget_seconds=0.02)
     assert machine.fp32_flop_per_second > 1e8
     assert machine.int8_flop_per_second > 1e8
-    assert machine.memory_bytes_per_second > 1e7
-    assert Roofline(machine).bandwidth(1 << 16) > 1e7
+    assert min(machine.bandwidths.values()) > 1e7

@@ -147,3 +147,16 @@ def test_wrong_lengths_are_named(lengths: torch.Tensor, message: str) -> None:
     contract.check_lengths(torch.tensor([TIME, 1, 2]), BATCH, TIME)
     with pytest.raises(ShapeError, match=re.escape(message)):
         contract.check_lengths(lengths, BATCH, TIME)
+
+
+def test_wrong_parameters_are_named() -> None:
+    contract = ShapeContract("gru", FEATURES, HIDDEN)
+    shapes = contract.parameters()
+    contract.check_parameters(shapes)
+    with pytest.raises(ShapeError, match=r"weight_ih_l0: expected \(12, 2\), given \(16, 2\)"):
+        contract.check_parameters({**shapes, "weight_ih_l0": (16, 2)})
+    with pytest.raises(ShapeError, match=r"weight_ih_l1: expected no such parameter, given"):
+        contract.check_parameters({**shapes, "weight_ih_l1": (12, 8)})
+    del shapes["bias_hh_l0"]
+    with pytest.raises(ShapeError, match=r"bias_hh_l0: expected \(12,\), given none"):
+        contract.check_parameters(shapes)

@@ -1,0 +1,34 @@
+"""Whole small bundles of untrained networks, in a second each."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from model_export.classifier import Classifier
+from model_export.export import write_manifest, write_models
+from model_export.generated_texts import FIXED, generate_text
+from model_export.golden import golden_texts
+from model_export.vocabulary import learn_tokenizer
+from service.engine.bundle import Bundle
+from tests.model_export.opinions import small_configuration
+
+
+def write_random_bundle(directory: Path, cell: str = "lstm") -> Bundle:
+    configuration = small_configuration(
+        model={"cell": cell, "embedding_size": 6, "hidden_size": 8, "layers": 2},
+        max_tokens=64,
+    )
+    tokenizer = learn_tokenizer([*FIXED, generate_text(200, 1)], configuration.vocabulary)
+    torch.manual_seed(0)
+    classifier = Classifier(configuration.model, tokenizer.get_vocab_size(), 2).eval()
+    for parameter in (classifier.embedding.weight, classifier.linear.weight):
+        parameter.data *= 5  # answers away from one half
+    classifier.embedding.half()
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    write_models(classifier, directory)
+    golden = [entry.model_dump() for entry in golden_texts(classifier, tokenizer)]
+    (directory / "golden.json").write_text(json.dumps(golden))
+    write_manifest(directory, configuration, classifier, {}, {})
+    return Bundle(directory)
