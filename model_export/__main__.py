@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model_export.card import write_card
 from model_export.configuration import read_configuration
 from model_export.errors import ModelExportError
 from model_export.evaluate import evaluate
@@ -27,6 +28,7 @@ DATA_HELP = (
     "directory with train*.jsonl and dev*.jsonl somewhere below it (.gz too), one "
     '{"text": "...", "label": ...} per line'
 )
+BEHAVIOUR_HELP = "TOML suite of behavioural cases, such as tests/behaviour/cases.toml"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,6 +92,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--backend", choices=["onnx", "onnx-int8"], default="onnx", help="default: onnx"
     )
+    command.add_argument("--behaviour", type=Path, help=BEHAVIOUR_HELP)
+
+    command = commands.add_parser(
+        "card", help="evaluate a bundle and write its model card with pictures beside it"
+    )
+    command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
+    command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
+    command.add_argument("--behaviour", type=Path, help=BEHAVIOUR_HELP)
+    command.add_argument("--notes", type=Path, help="Markdown on data, use and limits to include")
 
     command = commands.add_parser(
         "roofline", help="measure how fast this machine could be, and how fast each form is"
@@ -137,8 +148,17 @@ def run_command(options: argparse.Namespace, console: Console) -> int:
         draw_pictures(Bundle(options.bundle))
     elif options.command == "page-numbers":
         write_page_numbers()
+    elif options.command == "evaluate":
+        evaluate(
+            options.bundle,
+            options.data,
+            options.backend,
+            options.behaviour,
+            options.json,
+            console,
+        )
     else:
-        evaluate(options.bundle, options.data, options.backend, options.json, console)
+        write_card(options.bundle, options.data, options.behaviour, options.notes, console)
     return 0
 
 

@@ -1,6 +1,7 @@
 """How good a bundle is on labelled texts: accuracy, calibration and confusion, as numbers."""
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from model_export.behaviour import read_suite, run_suite
 from model_export.calibration import expected_calibration_error, reliability
 from model_export.dataset import DataFile, find_data_files, read_texts
 from model_export.errors import ModelExportError
@@ -31,11 +33,15 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Scored:
-    """Texts of one file: ``probabilities`` (texts, labels), ``labels`` and token ``lengths``."""
+    """Texts of one file: ``probabilities`` (texts, labels), ``labels`` and token ``lengths``.
+
+    ``processor_seconds`` is what they cost on one core in batches of 16 similar lengths.
+    """
 
     probabilities: Scores
     labels: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
+    processor_seconds: float
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
@@ -43,12 +49,19 @@ class Scored:
 
 
 def evaluate(
-    directory: Path, data: Path, backend_name: str, output: Path | None, console: Console
+    directory: Path,
+    data: Path,
+    backend_name: str,
+    behaviour: Path | None,
+    output: Path | None,
+    console: Console,
 ) -> dict[str, Any]:
     """Print accuracy per dev file and return all numbers, written to ``output`` as JSON too.
 
+    ``behaviour`` is a suite of cases whose pass rates are added.
+
     Raises:
-        ModelExportError: there are no dev files, or a bad row.
+        ModelExportError: there are no dev files, or a bad row or suite.
         BundleError, BackendError: the bundle cannot be used.
     """
     bundle = Bundle(directory)
@@ -65,8 +78,12 @@ def evaluate(
         "labels": bundle.manifest.labels,
         "files": {name: numbers(part, bundle) for name, part in scored.items()},
         "together": numbers(join(list(scored.values())), bundle),
+        "macro_accuracy": float(np.mean([part.correct.mean() for part in scored.values()])),
     }
-    report["macro_accuracy"] = float(np.mean([part.correct.mean() for part in scored.values()]))
+    if behaviour is not None:
+        with console.status("behavioural cases"):
+            rates = run_suite(read_suite(behaviour), bundle.manifest.labels, tokenizer, backend)
+        report["behaviour"] = [asdict(rate) for rate in rates]
     if output is not None:
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -87,14 +104,18 @@ def score(
         ids[: bundle.manifest.max_tokens] for ids in tokenizer.encode(found.texts)
     ]
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    seconds = 0.0
     rows = np.zeros((len(texts), len(bundle.manifest.labels)), np.float32)
     with TokenProgress(console, file.name, sum(map(len, texts))) as progress:
         for first in range(0, len(order), BATCH_TEXTS):
             indices = order[first : first + BATCH_TEXTS]
             batch = [texts[index] for index in indices]
+            began = time.process_time()
             rows[indices] = probabilities(backend, batch)
+            seconds += time.process_time() - began
             progress.advance(sum(map(len, batch)))
-    return Scored(rows, np.array(found.labels), np.array([len(text) for text in texts]))
+    lengths = np.array([len(text) for text in texts])
+    return Scored(rows, np.array(found.labels), lengths, seconds)
 
 
 def join(parts: list[Scored]) -> Scored:
@@ -102,6 +123,7 @@ def join(parts: list[Scored]) -> Scored:
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.lengths for part in parts]),
+        sum(part.processor_seconds for part in parts),
     )
 
 
@@ -125,6 +147,8 @@ def numbers(scored: Scored, bundle: Bundle) -> dict[str, Any]:
             )
     return {
         "texts": len(scored.labels),
+        "tokens": int(scored.lengths.sum()),
+        "processor_microseconds_per_token": scored.processor_seconds / scored.lengths.sum() * 1e6,
         "accuracy": float(scored.correct.mean()),
         "interval": bootstrap_interval(scored.correct),
         "expected_calibration_error": expected_calibration_error(bins),
@@ -156,3 +180,9 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     console.print(f"macro average over files: {report['macro_accuracy']:.2%}")
+    if "behaviour" in report:
+        table = Table("capability", "kind", "cases", "passed")
+        for rate in report["behaviour"]:
+            share = rate["passed"] / rate["cases"]
+            table.add_row(rate["capability"], rate["kind"], str(rate["cases"]), f"{share:.0%}")
+        console.print(table)

@@ -4,7 +4,12 @@ import json
 import random
 from pathlib import Path
 
+from rich.console import Console
+
 from model_export.configuration import Configuration
+from model_export.export import export
+from model_export.run import Run
+from service.engine.bundle import Bundle
 
 WORDS = {
     "bad": ["dreadful", "awful", "dire", "poor", "broken"],
@@ -69,3 +74,9 @@ def write_configuration(path: Path, configuration: Configuration) -> Path:
     dumped = configuration.model_dump(mode="json", exclude_none=True)
     path.write_text("".join(f"{key} = {value(found)}\n" for key, found in dumped.items()))
     return path
+
+
+def publish(run: Run, directory: Path) -> Bundle:
+    """The run's model as a bundle, the calibrated and traced forms included."""
+    export(run, directory / "bundle", None, Console(quiet=True))
+    return Bundle(directory / "bundle")

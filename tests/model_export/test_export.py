@@ -104,7 +104,7 @@ def test_evaluation_counts_what_the_model_answers(
     published: Path, opinions: Path, tmp_path: Path, console: Console
 ) -> None:
     output = tmp_path / "evaluation.json"
-    evaluate(published, opinions, "onnx", output, console)
+    evaluate(published, opinions, "onnx", None, output, console)
     found = json.loads(output.read_text())["files"]["opinions/dev"]
     confusion = np.array(found["confusion"])
     assert confusion.sum() == found["texts"] == 60
@@ -129,5 +129,5 @@ def test_three_labels_and_other_cells_go_the_same_way(
     manifest = Bundle(tmp_path / "bundle").manifest
     assert manifest.labels == ["negative", "neutral", "positive"]
     assert manifest.cell == cell
-    report = evaluate(tmp_path / "bundle", data, "onnx", None, console)
+    report = evaluate(tmp_path / "bundle", data, "onnx", None, None, console)
     assert report["macro_accuracy"] > 0.8
