@@ -16,7 +16,7 @@ SERVING := .venv/.serving-$(ACCELERATOR)
 DEVELOPMENT := .venv/.development-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve test lint format train export tools
+.PHONY: help install install-dev serve test lint format fetch-data train export tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: $(DEVELOPMENT) ## check format, style and types
 format: $(DEVELOPMENT) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fetch-data: $(DEVELOPMENT) ## fetch IMDb and SST-2 from their authors into DATA
+	$(BIN)/python -m model_export fetch-data --data $(DATA)
 
 train: $(DEVELOPMENT) ## train on DATA (directories of JSONL) into RUN; goes on where it was stopped
 	$(BIN)/python -m model_export train --config $(CONFIG) --data $(DATA) --run $(RUN) --processes $(PROCESSES)

@@ -15,6 +15,7 @@ from model_export.configuration import read_configuration
 from model_export.errors import ModelExportError
 from model_export.evaluate import evaluate
 from model_export.export import export
+from model_export.fetch_data import fetch_data
 from model_export.page_numbers import write_page_numbers
 from model_export.pictures import draw_pictures
 from model_export.roofline_report import report_roofline
@@ -38,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "fetch-data",
+        help="fetch IMDb and SST-2 from their authors' addresses; goes on where it was stopped",
+    )
+    command.add_argument("--data", type=Path, required=True, help="directory to fill")
 
     command = commands.add_parser(
         "train",
@@ -125,7 +132,9 @@ def positive(text: str) -> int:
 
 
 def run_command(options: argparse.Namespace, console: Console) -> int:
-    if options.command == "train":
+    if options.command == "fetch-data":
+        fetch_data(options.data, console)
+    elif options.command == "train":
         configuration = read_configuration(options.config)
         run = Run(options.run)
         train(

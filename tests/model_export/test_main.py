@@ -90,5 +90,5 @@ def test_help_names_every_command(
         run_main(monkeypatch, "--help")
     assert exit_.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("train", "export", "verify", "evaluate"):
+    for command in ("fetch-data", "train", "export", "verify", "evaluate", "card"):
         assert command in shown
