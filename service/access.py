@@ -7,9 +7,10 @@ from pathlib import Path
 from service.failure import Unauthorized
 from service.settings import SettingError, Settings
 
-# What load balancers, supervisors and Prometheus ask needs no key.
+# What load balancers, supervisors and Prometheus ask needs no key, nor does the page, which holds
+# nothing that is not public and asks for the key itself.
 OPEN_PATHS = frozenset(
-    {"/health", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
+    {"/health", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/"}
 )
 
 
@@ -22,7 +23,7 @@ class Access:
 
     def check(self, path: str, headers: dict[bytes, bytes]) -> None:
         """Raises Unauthorized unless the request may pass."""
-        if not self._digests or path in OPEN_PATHS:
+        if not self._digests or path in OPEN_PATHS or path.startswith("/page/"):
             return
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         key = token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")

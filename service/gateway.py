@@ -30,6 +30,8 @@ def route_of(path: str, code: int) -> str:
         return path
     if code in (404, 405):
         return "unmatched"
+    if path.startswith("/page/"):
+        return "/"
     if path.startswith("/v2/"):
         return "/v2/infer" if path.endswith("/infer") else "/v2"
     return "/docs" if path.startswith(("/docs", "/openapi.json", "/redoc")) else "unmatched"

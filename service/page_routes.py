@@ -1,0 +1,57 @@
+"""The page at ``/``: files that are read once, and headers that let them load nothing else."""
+
+import hashlib
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+
+from service.failure import NotFound
+
+DIRECTORY = Path(__file__).parent / "page"
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class PageFile:
+    """One file with the headers it is served with."""
+
+    def __init__(self, path: Path) -> None:
+        self.content = path.read_bytes()
+        self.headers = {
+            "content-type": CONTENT_TYPES[path.suffix],
+            "content-security-policy": POLICY,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            # Asked about each time and mostly answered with 304: a new version shows at once.
+            "cache-control": "no-cache",
+            "etag": f'"{hashlib.sha256(self.content).hexdigest()[:32]}"',
+        }
+
+    def answer(self, request: Request) -> Response:
+        if request.headers.get("if-none-match") == self.headers["etag"]:
+            return Response(status_code=304, headers=self.headers)
+        return Response(self.content, headers=self.headers)
+
+
+def add_page_routes(app: FastAPI) -> None:
+    """Register ``/`` and ``/page/…``; they are for browsers and stay out of OpenAPI."""
+    files = {path.name: PageFile(path) for path in DIRECTORY.iterdir()}
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return files["index.html"].answer(request)
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def page_file(request: Request, name: str) -> Response:
+        if name not in files:
+            raise NotFound("there is nothing at this path")
+        return files[name].answer(request)
