@@ -13,6 +13,8 @@ from service import __version__
 from service.engine.bundle import Bundle
 from service.failure import Failure, Internal, Invalid, MethodNotAllowed, NotFound, Unavailable
 from service.metrics import Metrics
+from service.openapi import document
+from service.page_routes import add_page_routes
 from service.predictor import Predictor
 from service.request_body import TokenizeRequest, parse_tokenize, texts_of
 from service.settings import Settings
@@ -42,6 +44,8 @@ def add_routes(
     # A slash too many is a wrong path like any other, not a redirect.
     app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
+    add_page_routes(app)
+    document(app)
 
     @app.get("/livez", tags=["health"])
     async def livez() -> Status:
