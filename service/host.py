@@ -54,9 +54,8 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
     _check_bundle(settings, bundle)
     tokenizer = TextTokenizer(bundle)
     prove_tokenizer(tokenizer, read_golden(bundle))
-    _check_port(settings)
-    with _private_directory(settings) as directory:
-        return _run(settings, api_class, access, bundle, tokenizer, directory)
+    with _bind(settings) as listener, _private_directory(settings) as directory:
+        return _run(settings, api_class, access, bundle, tokenizer, listener, directory)
 
 
 def _run(
@@ -65,6 +64,7 @@ def _run(
     access: Access,
     bundle: Bundle,
     tokenizer: TextTokenizer,
+    listener: socket.socket,
     directory: Path,
 ) -> int:
     allotment = allot(settings, usable_cores())
@@ -123,13 +123,14 @@ def _run(
     )
     # This leaves out LitServe's GZip, which stands outermost and costs more than it saves here.
     server.app.user_middleware = [*_cors(settings), gateway]
-    supervisor = Supervisor(server, api, metrics.row(allotment.api_servers))
+    supervisor = Supervisor(server, api, listener, metrics.row(allotment.api_servers))
     supervisor.start()
     bind_forked_children()
     try:
         server.run(
             host=settings.host,
             port=settings.port,
+            fd=listener.fileno(),
             num_api_servers=allotment.api_servers,
             log_level="warning",
             generate_client_file=False,
@@ -193,17 +194,21 @@ def _check_bundle(settings: Settings, bundle: Bundle) -> None:
         )
 
 
-def _check_port(settings: Settings) -> None:
+def _bind(settings: Settings) -> socket.socket:
+    """The port, taken but not listened on before there is somebody to answer."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-            probe.listen()
-        except OSError as error:
-            raise SettingError(
-                f"port {settings.port} on {settings.host} can't be listened on: {error.strerror}"
-            ) from None
+    try:
+        # Only listening finds out that somebody else does: both may have bound it to share it.
+        with socket.create_server((settings.host, settings.port), family=family):
+            pass
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise SettingError(
+            f"port {settings.port} on {settings.host} can't be listened on: {error.strerror}"
+        ) from None
+    return listener
 
 
 @contextlib.contextmanager

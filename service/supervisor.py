@@ -1,9 +1,12 @@
 """Watches the service's processes from the main one, restarts workers, ends all together."""
 
+import contextlib
 import logging
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -27,8 +30,15 @@ class Supervisor:
     half there is never left running.
     """
 
-    def __init__(self, server: litserve.LitServer, api: InferenceApi, metrics: MetricsRow) -> None:
+    def __init__(
+        self,
+        server: litserve.LitServer,
+        api: InferenceApi,
+        listener: socket.socket,
+        metrics: MetricsRow,
+    ) -> None:
         self._server = server
+        self._listener = listener
         self._api = api
         self._metrics = metrics
         self._main_pid = os.getpid()
@@ -66,39 +76,52 @@ class Supervisor:
 
     def _watch(self) -> None:
         try:
-            self._look_after_processes()
+            others: set[str] = set()
+            while not self._stopping.wait(LOOK_SECONDS):
+                others = self._look_after_others(others)
+                self._restart_dead_workers()
+            self._drain()
         except Exception as error:
             self._fail(f"supervision failed: {type(error).__name__}: {error}")
         # The kernel ties a child to the thread that started it: workers started here would be
         # killed before they have answered, were this thread to end before the process.
-        while True:
-            time.sleep(REPEAT_SECONDS)
-            # An API process that was forked just now had no handler yet for LitServe's signal.
-            for child in multiprocessing.active_children():
-                if child.name.startswith("LitServer"):
-                    child.terminate()
+        threading.Event().wait()
 
-    def _look_after_processes(self) -> None:
-        others: set[str] = set()
-        while not self._stopping.wait(LOOK_SECONDS):
-            alive = {child.name for child in multiprocessing.active_children()}
-            dead = others - alive
-            if dead:
-                self._fail(f"{dead.pop()} died")
-            others = {name for name in alive if name != "inference-worker"}
-            started = any(name.startswith("LitServer") for name in alive)
-            workers = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
-            for worker_id, worker in enumerate(workers):
-                if worker.is_alive() or self._stopping.is_set():
-                    continue
-                if not started:
-                    self._fail("a worker died while the service was starting")
-                    break
-                self._metrics.count("worker_restarts")
-                logger.error("worker %d died and is started anew", worker_id)
-                workers[worker_id] = self._server.launch_single_inference_worker(
-                    self._api, worker_id
-                )
+    def _look_after_others(self, others: set[str]) -> set[str]:
+        """The names of all processes but the workers, ``others`` being those of the last look."""
+        alive = {child.name for child in multiprocessing.active_children()}
+        dead = others - alive
+        if dead:
+            self._fail(f"{dead.pop()} died")
+        return {name for name in alive if name != "inference-worker"}
+
+    def _restart_dead_workers(self) -> None:
+        workers = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
+        for worker_id, worker in enumerate(workers):
+            if worker.is_alive():
+                continue
+            if not self._api_processes():
+                self._fail("a worker died while the service was starting")
+                return
+            self._metrics.count("worker_restarts")
+            logger.error("worker %d died and is started anew", worker_id)
+            workers[worker_id] = self._server.launch_single_inference_worker(self._api, worker_id)
+
+    def _drain(self) -> None:
+        """While the API processes answer what they have read."""
+        with contextlib.suppress(OSError):
+            # Closing it would leave it open in the processes that inherited it, and clients
+            # would wait in the backlog of a socket that nobody accepts from any more.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        while api_processes := self._api_processes():
+            for process in api_processes:
+                process.terminate()  # one forked just now had no handler for LitServe's signal
+            self._restart_dead_workers()
+            time.sleep(REPEAT_SECONDS)
+
+    def _api_processes(self) -> list[multiprocessing.process.BaseProcess]:
+        children = multiprocessing.active_children()
+        return [child for child in children if child.name.startswith("LitServer")]
 
     def _fail(self, reason: str) -> None:
         self.give_up(reason)
