@@ -72,6 +72,22 @@ class RunningService:
         except psutil.NoSuchProcess:
             return []
 
+    def forks(self) -> list[psutil.Process]:
+        """LitServe's manager and, after it, the API processes: forked, so named like the main."""
+        main = psutil.Process(self.process.pid)
+        return sorted(
+            (child for child in main.children() if child.cmdline() == main.cmdline()),
+            key=lambda child: child.pid,
+        )
+
+    def workers(self) -> list[psutil.Process]:
+        """The inference processes, ready or not: LitServe spawns them."""
+        return [
+            process
+            for process in self.processes()
+            if any("spawn_main" in argument for argument in process.cmdline())
+        ]
+
     def worker_pids(self) -> list[int]:
         workers = self.client.get("/info").json()["workers"]
         return [worker["pid"] for worker in workers if worker is not None]
@@ -90,10 +106,46 @@ class RunningService:
             if line.startswith((f"{name} ", f"{name}{{")) or line.rpartition(" ")[0] == name
         )
 
+    @contextlib.contextmanager
+    def paused_workers(self) -> Iterator[None]:
+        """What is sent meanwhile is read and waits."""
+        workers = self.workers()
+        for worker in workers:
+            worker.suspend()
+        try:
+            yield
+        finally:
+            for worker in workers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.resume()
+
+    def wait_for_inflight(self, requests: int) -> None:
+        """Until so many requests have been read and wait, beside the one that asks."""
+        wait_until(
+            lambda: self.metric("sentiment_inflight_requests") == requests + 1,
+            f"{requests} requests are in flight",
+        )
+
+    def wait_for_end(self) -> int:
+        """The exit code, once it has ended by itself."""
+        return self.process.wait(STOP_SECONDS_LIMIT)
+
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Tell it to end and return its exit code."""
         self.process.send_signal(signal_number)
         return self.process.wait(STOP_SECONDS_LIMIT)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [
+        process
+        for process in processes
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def assert_all_end(processes: list[psutil.Process], seconds_limit: float = 30.0) -> None:
+    wait_until(lambda: not alive(processes), "no process is left", seconds_limit)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,169 @@
+"""How the service ends: in order when it is told to, altogether when a part of it is gone."""
+
+import os
+import signal
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.load import Load, same, scores
+from tests.e2e.running_service import (
+    RunningService,
+    alive,
+    assert_all_end,
+    running_service,
+    wait_until,
+)
+from tests.e2e.system_tool import system_tool
+
+LONG = 120_000  # ms
+REQUESTS = 8
+TEXT = "a film that takes its time " * 40
+
+
+def ask_one_by_one(
+    service: RunningService, pool: ThreadPoolExecutor
+) -> list[Future[httpx.Response]]:
+    """Requests on connections of their own, all of them read and none of them answered yet."""
+
+    def ask() -> httpx.Response:
+        return httpx.post(f"{service.url}/predict", json={"inputs": TEXT}, timeout=LONG / 1e3)
+
+    answers = [pool.submit(ask) for _ in range(REQUESTS)]
+    service.wait_for_inflight(REQUESTS)
+    return answers
+
+
+def send_to_main(service: RunningService, number: int) -> None:
+    service.process.send_signal(number)
+
+
+def send_to_group(service: RunningService, number: int) -> None:
+    os.killpg(service.process.pid, number)
+
+
+def send_to_pid_1(service: RunningService, number: int) -> None:
+    psutil.Process(service.process.pid).children()[0].send_signal(number)
+
+
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [
+        (send_to_main, signal.SIGTERM),
+        (send_to_main, signal.SIGINT),
+        (send_to_group, signal.SIGTERM),
+        (send_to_group, signal.SIGINT),
+        (send_to_pid_1, signal.SIGTERM),
+    ],
+)
+def test_every_request_that_was_read_is_answered_and_nothing_is_left_behind(
+    tmp_path: Path, send: object, number: int
+) -> None:
+    command = [sys.executable, "-m", "service"]
+    if send is send_to_pid_1:
+        if os.geteuid() != 0:
+            pytest.skip("unshare --pid needs root")
+        command = [system_tool("unshare"), "--pid", "--fork", "--mount-proc", *command]
+    with (
+        running_service(
+            command=command,
+            workers=2,
+            timeout_ms=LONG,
+            drain_seconds=100,
+            socket_directory=tmp_path,
+        ) as service,
+        ThreadPoolExecutor(REQUESTS) as pool,
+    ):
+        expected = scores(service.predict(TEXT).json())
+        everyone = service.processes()
+        assert list(tmp_path.iterdir())
+        with service.paused_workers():
+            answers = ask_one_by_one(service, pool)
+            assert callable(send)
+            send(service, number)
+            wait_until(lambda: refuses_connections(service), "nobody is let in any more")
+        for answer in answers:
+            response = answer.result()
+            assert response.status_code == 200
+            assert same(scores(response.json()), expected)
+            assert response.headers["connection"] == "close"
+        assert service.wait_for_end() == 0
+        assert_all_end(everyone)
+        assert list(tmp_path.iterdir()) == []
+        assert "Traceback" not in service.log
+
+
+def refuses_connections(service: RunningService) -> bool:
+    try:
+        httpx.get(f"{service.url}/livez")
+    except httpx.ConnectError:
+        return True
+    return False
+
+
+def test_a_busy_service_told_to_end_gives_no_wrong_answer() -> None:
+    with running_service(workers=2, timeout_ms=LONG) as service:
+        with Load(service) as load:
+            load.wait_for_everyone(2)
+            lost_before = list(load.lost)
+            assert service.stop() == 0
+        assert lost_before == []
+        assert set(load.codes) <= {200, 503}
+        assert load.wrong == []
+
+
+def test_an_api_process_that_is_killed_ends_the_service_as_failed(tmp_path: Path) -> None:
+    with running_service(workers=2, api_servers=2, socket_directory=tmp_path) as service:
+        everyone = service.processes()
+        with Load(service, clients=4) as load:
+            load.wait_for_everyone(1)
+            service.forks()[-1].kill()
+            assert service.wait_for_end() == 1
+        assert_all_end(everyone)
+        assert "LitServer-1 died; the service ends" in service.log
+        assert list(tmp_path.iterdir()) == []
+        assert load.wrong == []
+
+
+def test_when_the_main_process_is_killed_everything_ends() -> None:
+    with running_service(workers=2) as service:
+        everyone = service.processes()
+        with Load(service, clients=4) as load:
+            load.wait_for_everyone(1)
+            service.process.kill()
+            assert_all_end(everyone, seconds_limit=2.0)
+        assert load.wrong == []
+
+
+def test_when_litserves_manager_is_killed_everything_ends() -> None:
+    with running_service(workers=2) as service:
+        everyone = service.processes()
+        with Load(service, clients=4) as load:
+            load.wait_for_everyone(1)
+            service.forks()[0].kill()
+            assert_all_end(everyone[1:], seconds_limit=10.0)
+            assert service.wait_for_end() == 1
+        assert "SyncManager-1 died; the service ends" in service.log
+        assert load.wrong == []
+
+
+def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
+    for number, moment in enumerate(("workers", "api")):
+        directory = tmp_path / moment
+        directory.mkdir()
+        with running_service(wait=False, workers=1, socket_directory=directory) as service:
+
+            def reached(wanted: int = number) -> bool:
+                everyone = service.processes()
+                return len(everyone) > 2 and len(service.forks()) > wanted
+
+            wait_until(reached, "the start has come so far")
+            everyone = service.processes()
+            assert service.stop() == 0
+            assert_all_end(everyone)
+            assert list(directory.iterdir()) == []
+            assert not alive(everyone)
