@@ -4,7 +4,9 @@ The format is described in ARCHITECTURE.md. Nothing of a bundle is used before i
 sha256 match the manifest, and what was hashed is what is used: files are read once, into memory.
 """
 
+import errno
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -16,8 +18,13 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MANIFEST_BYTES_LIMIT = 1 << 20
 FILE_BYTES_LIMIT = 256 << 20
+# Parsed, these take some tens of times their size.
+PARSED_BYTES_LIMITS = {"golden.json": 4 << 20, "tokenizer.json": 32 << 20}
 
 Cell = Literal["lstm", "gru", "rnn"]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+# A plain name: nothing outside the directory has one.
+FileName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
 
 class BundleError(Exception):
@@ -49,14 +56,14 @@ class Manifest(BaseModel):
     format_version: Literal[1]
     name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
     version: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._+-]+$")
-    labels: list[str] = Field(min_length=2, max_length=1000, description="in logit order")
+    labels: list[Label] = Field(min_length=2, max_length=1000, description="in logit order")
     cell: Cell
     sizes: Sizes
     max_tokens: int = Field(ge=1, le=1 << 20)
     backends: list[str] = Field(description="the backends the bundle was verified with, in order")
     training: dict[str, Any]
     metrics: dict[str, Any]
-    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")], FileEntry]
+    files: dict[FileName, FileEntry] = Field(max_length=100)
 
 
 class Bundle:
@@ -81,6 +88,10 @@ class Bundle:
             raise BundleError(f"{directory / MANIFEST}: {_first_problem(error)}") from None
         if len(set(self.manifest.labels)) != len(self.manifest.labels):
             raise BundleError(f"{directory / MANIFEST}: labels repeat")
+        try:
+            json.dumps([self.manifest.training, self.manifest.metrics], allow_nan=False)
+        except ValueError:
+            raise BundleError(f"{directory / MANIFEST}: a number is not finite") from None
 
     def has(self, name: str) -> bool:
         return name in self.manifest.files
@@ -95,6 +106,9 @@ class Bundle:
         if entry is None:
             raise BundleError(f"the bundle {self.directory} has no {name}")
         path = self.directory / name
+        limit = PARSED_BYTES_LIMITS.get(name, FILE_BYTES_LIMIT)
+        if entry.size > limit:
+            raise BundleError(f"{path} has {entry.size} bytes, more than {limit}")
         content = _read_regular_file(path, entry.size)
         if len(content) != entry.size:
             raise BundleError(f"{path} has {len(content)} bytes, its manifest says {entry.size}")
@@ -116,6 +130,8 @@ def _read_regular_file(path: Path, size_limit: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BundleError(f"{path} is a symbolic link, which is not followed") from None
         raise BundleError(f"{path} can't be read: {error.strerror}") from None
     try:
         status = os.fstat(descriptor)
@@ -123,7 +139,7 @@ def _read_regular_file(path: Path, size_limit: int) -> bytes:
             raise BundleError(f"{path} is not a regular file")
         if status.st_size > size_limit:
             raise BundleError(f"{path} has {status.st_size} bytes, more than {size_limit}")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(size_limit)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(status.st_size)
     finally:
         os.close(descriptor)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.engine.backends import Backend, BackendError
 from service.engine.bundle import Bundle, BundleError
@@ -13,12 +13,15 @@ from service.engine.tokenizer import TextTokenizer
 # fp32 differs in the order of additions only; int8 scales its activations anew for every batch.
 TOLERANCE = {"onnx": 1e-4, "torchscript": 1e-4, "onnx-int8": 0.1}
 
+# They are proven as one batch, which costs their number times the longest of them.
+PADDED_TOKENS_LIMIT = 1 << 18
+
 
 class GoldenText(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
-    token_ids: list[int]
+    token_ids: list[int] = Field(min_length=1)
     logits: list[float]
 
 
@@ -36,12 +39,26 @@ def read_golden(bundle: Bundle) -> list[GoldenText]:
         raise BundleError(f"{bundle.directory}: golden.json: {error.errors()[0]['msg']}") from None
     if not golden or any(len(entry.logits) != len(bundle.manifest.labels) for entry in golden):
         raise BundleError(f"{bundle.directory}: golden.json does not fit the labels")
+    vocabulary = bundle.manifest.sizes.vocabulary
+    if not all(0 <= min(entry.token_ids) <= max(entry.token_ids) < vocabulary for entry in golden):
+        raise BundleError(f"{bundle.directory}: golden.json has ids that the embedding has not")
+    padded_tokens = len(golden) * max(len(entry.token_ids) for entry in golden)
+    if padded_tokens > PADDED_TOKENS_LIMIT:
+        raise BundleError(
+            f"{bundle.directory}: golden.json makes a batch of {padded_tokens} tokens,"
+            f" more than {PADDED_TOKENS_LIMIT}"
+        )
     return golden
 
 
 def prove_tokenizer(tokenizer: TextTokenizer, golden: Sequence[GoldenText]) -> None:
     """Raises BundleError when a golden text does not give its golden token ids."""
-    encoded = tokenizer.encode([entry.text for entry in golden])
+    try:
+        encoded = tokenizer.encode([entry.text for entry in golden])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic on the Rust side is no Exception
+        raise BundleError(f"tokenizer.json can't encode the golden texts: {error}") from None
     for index, (entry, token_ids) in enumerate(zip(golden, encoded, strict=True)):
         if token_ids.tolist() != entry.token_ids:
             raise BundleError(
@@ -53,11 +70,18 @@ def prove_backend(backend: Backend, golden: Sequence[GoldenText]) -> float:
     """The largest difference of a probability from its golden value, texts taken together.
 
     Raises:
-        BackendError: it exceeds what the backend's arithmetic explains.
+        BackendError: it exceeds what the backend's arithmetic explains, or there is no answer.
     """
     batch = PackedBatch.pack([np.array(entry.token_ids, dtype=np.int32) for entry in golden])
-    got = softmax(batch.restore(backend.logits(batch)))  # (batch, labels)
     expected = softmax(np.array([entry.logits for entry in golden], dtype=np.float32))
+    try:
+        logits = backend.logits(batch)  # (batch, labels)
+    except Exception as error:  # the runtimes' exceptions share no other base
+        reason = str(error).partition("\n")[0]
+        raise BackendError(f"{backend.name} fails on golden.json: {reason}") from None
+    if not isinstance(logits, np.ndarray) or logits.shape != expected.shape:
+        raise BackendError(f"{backend.name} does not answer with one row of labels per text")
+    got = softmax(batch.restore(logits))  # (batch, labels)
     difference = float(np.abs(got - expected).max())
     if not difference <= TOLERANCE[backend.name]:  # NaN fails too
         raise BackendError(

@@ -17,16 +17,19 @@ class TextTokenizer:
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        content = bundle.read("tokenizer.json")
         try:
-            self._tokenizer = Tokenizer.from_buffer(bundle.read("tokenizer.json"))
-        except BundleError:
+            self._tokenizer = Tokenizer.from_buffer(content)
+        except (KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # the Rust side raises bare Exception
+        except BaseException as error:  # a panic on the Rust side is no Exception
             raise BundleError(f"{bundle.directory}: tokenizer.json: {error}") from None
-        size, rows = self._tokenizer.get_vocab_size(), bundle.manifest.sizes.vocabulary
-        if size > rows:
+        largest = max(self._tokenizer.get_vocab().values(), default=-1)
+        rows = bundle.manifest.sizes.vocabulary
+        if not 0 <= largest < rows:
             raise BundleError(
-                f"{bundle.directory}: tokenizer.json has {size} tokens, the embedding {rows} rows"
+                f"{bundle.directory}: tokenizer.json has the token id {largest},"
+                f" the embedding {rows} rows"
             )
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

@@ -5,6 +5,7 @@ from typing import cast
 import onnxruntime
 
 from service.engine.backends import BackendError
+from service.engine.backends.onnx_contents import check_onnx
 from service.engine.bundle import Bundle
 from service.engine.packed_batch import PackedBatch, Scores
 
@@ -15,7 +16,7 @@ class OnnxBackend:
     """``model.onnx`` or ``model.int8.onnx`` on the CPU or a CUDA device.
 
     Raises:
-        BundleError: the file is not what the manifest names.
+        BundleError: the file is not what the manifest names, or holds what no exported model has.
         BackendError: ONNX Runtime refuses the model or has no such device.
     """
 
@@ -24,6 +25,7 @@ class OnnxBackend:
     def __init__(self, bundle: Bundle, name: str, device: str, threads: int) -> None:
         self.name = name
         content = bundle.read(FILES[name])
+        check_onnx(content, FILES[name])
         providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
         if device.startswith("cuda"):
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
@@ -35,6 +37,8 @@ class OnnxBackend:
         options.inter_op_num_threads = 1
         # Spinning shaves microseconds off a wake-up and burns a core that other workers need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Else bytes that also read as ONNX Runtime's own format would be taken for that.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=providers)

@@ -1,5 +1,6 @@
 """Which backend serves: the first candidate that loads and reproduces the golden answers."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from service.engine.backends.onnx import OnnxBackend
 from service.engine.backends.torchscript import TorchScriptBackend
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import GoldenText, prove_backend
+from service.engine.memory_limit import memory_limit
 
 BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
 
@@ -60,9 +62,12 @@ def select_backend(
     candidates = automatic if requested == "auto" else [requested]
     failures = []
     for name in candidates:
+        # CUDA maps more than any such limit before it loads anything.
+        limit = memory_limit() if device == "cpu" else contextlib.nullcontext()
         try:
-            backend = open_backend(name, bundle, device, threads, trust_torchscript)
-            difference = prove_backend(backend, golden)
+            with limit:
+                backend = open_backend(name, bundle, device, threads, trust_torchscript)
+                difference = prove_backend(backend, golden)
         except (BackendError, BundleError) as error:
             failures.append(f"{name}: {error}")
             if name != candidates[-1]:

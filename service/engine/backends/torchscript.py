@@ -2,11 +2,22 @@
 
 import io
 import warnings
+import zipfile
 from typing import cast
 
 from service.engine.backends import BackendError
-from service.engine.bundle import Bundle
+from service.engine.bundle import FILE_BYTES_LIMIT, Bundle, BundleError
 from service.engine.packed_batch import PackedBatch, Scores
+
+
+def check_archive(content: bytes) -> None:
+    """Raises BundleError unless this is a zip archive that unpacks within the limit of a file."""
+    try:
+        unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(content)).infolist())
+    except Exception:  # zipfile raises more than BadZipFile for damaged archives
+        raise BundleError("model.ts is not a TorchScript archive") from None
+    if unpacked > FILE_BYTES_LIMIT:
+        raise BundleError(f"model.ts unpacks to {unpacked} bytes, more than {FILE_BYTES_LIMIT}")
 
 
 class TorchScriptBackend:
@@ -31,6 +42,7 @@ class TorchScriptBackend:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise BackendError("this torch sees no CUDA device")
         content = bundle.read("model.ts")
+        check_archive(content)
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         self._torch = torch

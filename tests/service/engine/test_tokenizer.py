@@ -57,7 +57,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: bytes) 
 
 def test_more_tokens_than_the_embedding_has_rows_are_refused(tmp_path: Path) -> None:
     sizes = {"vocabulary": 3, "embedding": 2, "hidden": 2, "layers": 2, "directions": 2}
-    with pytest.raises(BundleError, match="4 tokens, the embedding 3 rows"):
+    with pytest.raises(BundleError, match="the token id 3, the embedding 3 rows"):
         TextTokenizer(write_bundle(tmp_path, sizes=sizes))
 
 

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(
     broken = write_bundle(tmp_path, garbage)
     with pytest.raises(BackendError, match=f"{name}: ") as refusal:
         select_backend(name, broken, read_golden(bundle), "cpu", 1, True)
-    assert "refuses" in str(refusal.value)
+    assert re.search(r"is not an? (ONNX file|TorchScript archive)", str(refusal.value))
 
 
 def test_a_model_whose_bytes_changed_is_never_run(bundle: Bundle, tmp_path: Path) -> None:
