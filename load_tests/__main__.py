@@ -4,11 +4,13 @@ import argparse
 import signal
 import sys
 
-from load_tests.commands import peers, table
+from load_tests.commands import peers, run, slo, table
+from load_tests.locust_run import LocustError
+from load_tests.objective import ObjectiveError
 from load_tests.server_process import ServerError
 from service.engine.bundle import BundleError
 
-COMMANDS = (peers, table)
+COMMANDS = (peers, table, run, slo)
 
 
 def main() -> int:
@@ -25,7 +27,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(arguments.run(arguments))
-    except (BundleError, ServerError, ValueError) as error:
+    except (BundleError, LocustError, ObjectiveError, ServerError, ValueError) as error:
         print(f"{parser.prog} {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,5 +1,7 @@
 """The engine's own answers, so that a load test can tell a wrong answer from a right one."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from load_tests.peer import Precision
@@ -15,36 +17,55 @@ BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
 
 
-class ReferenceAnswers:
-    """Probabilities of texts computed alone, each once."""
+class KnownAnswers:
+    """Probabilities by label of texts that are known beforehand."""
 
-    def __init__(self, bundle: Path, precision: Precision) -> None:
-        opened = Bundle(bundle)
-        self._tokenizer = TextTokenizer(opened)
-        self._backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
-        self._tolerance = TOLERANCE[precision]
-        self._known: dict[str, dict[str, float]] = {}
-        self.labels = opened.manifest.labels
-        self.bundle_digest = opened.digest
+    def __init__(self, scores: dict[str, dict[str, float]], tolerance: float) -> None:
+        self._scores = scores
+        self._tolerance = tolerance
+
+    @classmethod
+    def load(cls, path: Path) -> "KnownAnswers":
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def scores(self, text: str) -> dict[str, float]:
-        if text not in self._known:
-            batch = PackedBatch.pack(self._tokenizer.encode([text]))
-            row = softmax(self._backend.logits(batch))[0]  # (labels,)
-            self._known[text] = dict(zip(self.labels, map(float, row), strict=True))
-        return self._known[text]
+        return self._scores[text]
 
     def problem(self, text: str, answer: object) -> str | None:
         """What is wrong with an answer to ``text``, in a few words; None if nothing is."""
         expected = self.scores(text)
         try:
-            got = {row["label"]: float(row["score"]) for row in answer}  # type: ignore[attr-defined]
-            order = [row["score"] for row in answer]  # type: ignore[attr-defined]
+            rows = [(row["label"], float(row["score"])) for row in answer]  # type: ignore[attr-defined]
         except (TypeError, KeyError, ValueError):
             return "not a list of labels with scores"
+        got = dict(rows)
         if got.keys() != expected.keys():
             return f"labels {sorted(got)}"
-        if order != sorted(order, reverse=True):
+        if [score for _, score in rows] != sorted(got.values(), reverse=True):
             return "not the highest first"
         error = max(abs(got[label] - expected[label]) for label in expected)
         return f"a score off by {error:.3g}" if error > self._tolerance else None
+
+
+class ReferenceAnswers(KnownAnswers):
+    """Answers computed by the engine, each text alone and once, when they are first asked for."""
+
+    def __init__(self, bundle: Path, precision: Precision) -> None:
+        super().__init__({}, TOLERANCE[precision])
+        opened = Bundle(bundle)
+        self._tokenizer = TextTokenizer(opened)
+        self._backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
+        self.labels = opened.manifest.labels
+        self.bundle_digest = opened.digest
+
+    def scores(self, text: str) -> dict[str, float]:
+        if text not in self._scores:
+            batch = PackedBatch.pack(self._tokenizer.encode([text]))
+            row = softmax(self._backend.logits(batch))[0]  # (labels,)
+            self._scores[text] = dict(zip(self.labels, map(float, row), strict=True))
+        return self._scores[text]
+
+    def save(self, texts: Iterable[str], path: Path) -> None:
+        """Write the answers to ``texts`` for ``KnownAnswers.load``."""
+        known = {"scores": {text: self.scores(text) for text in texts}}
+        path.write_text(json.dumps({**known, "tolerance": self._tolerance}), encoding="utf-8")

@@ -45,11 +45,13 @@ class ServerProcess:
         environment: Mapping[str, str],
         ready: Callable[[], bool],
         start_seconds_limit: float = 90.0,
+        root: Path = ROOT,
     ) -> None:
         self._command = list(command)
+        self._root = root
         self._mark = secrets.token_hex(8)
         self._environment = {**os.environ, **environment, MARK: self._mark}
-        self._environment["PYTHONPATH"] = str(ROOT)
+        self._environment["PYTHONPATH"] = str(root)
         self._ready = ready
         self._start_seconds_limit = start_seconds_limit
         self._log = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115
@@ -57,7 +59,7 @@ class ServerProcess:
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command,
-            cwd=ROOT,
+            cwd=self._root,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

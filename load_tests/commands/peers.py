@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from load_tests.commands.options import default_bundle
 from load_tests.comparison import LOADS, Comparison, Load, json_safe
 from load_tests.peer import OURS, known_peers
 from load_tests.peer_table import peer_table
@@ -22,10 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precisions", default="fp32,int8")
     parser.add_argument("--loads", default="", help="mix and clients: short:1,mixed:64")
     parser.add_argument("--environments", type=Path, default=Path("build/peers"))
-
-
-def default_bundle() -> Path:
-    return Path(os.environ.get("SENTIMENT_BUNDLE", "models/sentiment"))
 
 
 def run(arguments: argparse.Namespace) -> int:

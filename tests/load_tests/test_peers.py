@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,16 @@ import pytest
 
 from load_tests.peer_table import peer_table
 from load_tests.server_process import MARK, ServerError, ServerProcess
+from tests.load_tests.command import load_tests
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     output = tmp_path_factory.mktemp("peers") / "results.json"
-    command = [
-        *(sys.executable, "-m", "load_tests", "peers", "--rounds", "1", "--seconds", "0.5"),
-        *("--precisions", "int8", "--loads", "short:2,mixed:4", "--peers", "fastapi"),
-        *("--output", str(output)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = load_tests(
+        *("peers", "--rounds", "1", "--seconds", "0.5", "--precisions", "int8"),
+        *("--loads", "short:2,mixed:4", "--peers", "fastapi", "--output", str(output)),
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(output.read_text()), done.stdout
 
@@ -74,12 +72,7 @@ def test_refused_requests_are_no_throughput_and_a_missing_peer_is_named(
 
 
 def test_an_impossible_load_is_refused_in_a_sentence() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "load_tests", "peers", "--loads", "medium:3"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = load_tests("peers", "--loads", "medium:3")
     assert done.returncode == 2
     assert done.stderr.strip().endswith("'medium:3' is not a load such as mixed:64")
 

@@ -1,0 +1,29 @@
+"""Do the clients' counts and the service's ``/metrics`` tell the same story?"""
+
+from collections.abc import Mapping
+
+
+def disagreements(
+    before: Mapping[int, float],
+    after: Mapping[int, float],
+    seen: Mapping[int, int],
+    disconnected: int = 0,
+) -> list[str]:
+    """Sentences; none if they agree. ``before`` and ``after`` are counts of ``/predict`` by code.
+
+    A client that left was counted as 499, or with the answer that it no longer read.
+    """
+    counted = {code: round(after[code] - before.get(code, 0.0)) for code in after}
+    problems = []
+    unread = 0
+    for code in sorted(counted.keys() | seen.keys() - {499}):
+        surplus = counted.get(code, 0) - seen.get(code, 0)
+        unread += max(0, surplus) if disconnected else 0
+        if surplus < 0 or (surplus and not disconnected):
+            problems.append(
+                f"clients saw {seen.get(code, 0)} answers with {code},"
+                f" /metrics counted {counted.get(code, 0)}"
+            )
+    if unread > disconnected:
+        problems.append(f"{disconnected} clients left, /metrics counted {unread} unread answers")
+    return problems
