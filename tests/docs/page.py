@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,13 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
-def run_python(page: Path) -> int:
+def run_python(
+    page: Path, replacements: Mapping[str, str] | None = None, silent: bool = True
+) -> int:
     """Run the page's ``python`` blocks in order as one program; how many there were.
 
-    A ``text`` block right behind one of them is what it prints; without one it prints nothing.
+    A ``text`` block right behind one of them is what it prints; without one it prints nothing, or,
+    if it need not be ``silent``, whatever it likes. ``replacements`` are made in its source first.
 
     Raises:
         PageError: a block prints something else. What a block raises shows the page's own line.
@@ -47,12 +51,16 @@ def run_python(page: Path) -> int:
             continue
         count += 1
         # Empty lines in front make the line numbers of a traceback those of the page.
-        program = compile("\n" * (block.line - 1) + block.source, str(page), "exec")
+        source = block.source
+        for old, new in (replacements or {}).items():
+            source = source.replace(old, new)
+        program = compile("\n" * (block.line - 1) + source, str(page), "exec")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(program, namespace)
-        expected = following.source if following and following.language == "text" else ""
-        if printed.getvalue().rstrip() != expected.rstrip():
+        shown = following is not None and following.language == "text"
+        expected = following.source if following and shown else ""
+        if (shown or silent) and printed.getvalue().rstrip() != expected.rstrip():
             raise PageError(
                 f"{page}:{block.line}: the block prints\n{printed.getvalue()}\nnot\n{expected}"
             )
