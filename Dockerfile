@@ -1,4 +1,5 @@
-# Targets: cpu (the default: ONNX Runtime, no torch) and gpu (CUDA 13 libraries, torch, onnxruntime-gpu).
+# Targets: cpu (the default: ONNX Runtime, no torch), gpu (CUDA 13 libraries, torch,
+# onnxruntime-gpu) and load (the cpu service's engine, locust and load_tests).
 # Build with `make image`; `make wheels` first makes the build need no package index.
 ARG BASE_IMAGE=docker.io/library/python:3.11.14-slim-bookworm
 
@@ -13,6 +14,9 @@ RUN --mount=type=bind,source=wheels,target=/build/wheels sh install.sh cpu
 
 FROM build AS build-gpu
 RUN --mount=type=bind,source=wheels,target=/build/wheels sh install.sh gpu
+
+FROM build AS build-load
+RUN --mount=type=bind,source=wheels,target=/build/wheels sh install.sh cpu load
 
 FROM ${BASE_IMAGE} AS runtime
 ARG VERSION=0
@@ -44,6 +48,14 @@ COPY --from=build-gpu /opt/venv /opt/venv
 COPY LICENSE ./
 COPY models/sentiment models/sentiment
 COPY service service
+
+FROM runtime AS load
+COPY --from=build-load /opt/venv /opt/venv
+COPY models/sentiment models/sentiment
+COPY service service
+COPY load_tests load_tests
+HEALTHCHECK NONE
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "load_tests"]
 
 FROM runtime AS cpu
 COPY --from=build-cpu /opt/venv /opt/venv

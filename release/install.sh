@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fill /opt/venv for one accelerator: from wheels/ where `make wheels` filled it, else the index.
+# Fill /opt/venv with some extras, from wheels/ where `make wheels` has filled it, else the index.
 set -eu
-accelerator=$1
-python3 requirements.py "$accelerator" > requirements.txt
+python3 requirements.py "$@" > requirements.txt
+wheels=wheels/$(echo "$@" | tr ' ' -)
 source=
-if ls "wheels/$accelerator/"*.whl >/dev/null 2>&1; then
-    source="--no-index --find-links wheels/$accelerator"
+if ls "$wheels/"*.whl >/dev/null 2>&1; then
+    source="--no-index --find-links $wheels"
 fi
 # shellcheck disable=SC2086  # two options or none
 /opt/pip/bin/pip --python /opt/venv install --quiet --no-cache-dir --disable-pip-version-check \
