@@ -4,20 +4,20 @@ import argparse
 import signal
 import sys
 
-from load_tests.commands import peers, run, slo, table
+from load_tests.commands import metrics_cost, peers, run, slo, table
 from load_tests.locust_run import LocustError
 from load_tests.objective import ObjectiveError
 from load_tests.server_process import ServerError
 from service.engine.bundle import BundleError
 
-COMMANDS = (peers, table, run, slo)
+COMMANDS = (peers, table, run, slo, metrics_cost)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m load_tests", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+        name = command.__name__.rpartition(".")[2].replace("_", "-")
         summary = (command.__doc__ or "").split("\n")[0]
         subparser = subparsers.add_parser(name, help=summary, description=command.__doc__)
         command.add_arguments(subparser)
