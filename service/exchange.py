@@ -12,6 +12,7 @@ Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID_BYTES_LIMIT = 128
 BODY_SECONDS_LIMIT = 10.0
+JSON = (b"application/json",)
 
 
 def _new_request_id() -> bytes:
@@ -45,18 +46,20 @@ class Exchange:
             headers.append((b"traceparent", trace))
         return headers
 
-    async def read_body(self, receive: Any, bytes_limit: int) -> bytes:
+    async def read_body(
+        self, receive: Any, bytes_limit: int, content_types: tuple[bytes, ...] = JSON
+    ) -> bytes:
         """The whole body; the clock starts anew when it is there.
 
         Raises:
             TooLarge: it is longer than ``bytes_limit``; refused before it is read, if it says so.
             DeadlinePassed: it trickles in for more than ``BODY_SECONDS_LIMIT``.
-            Invalid: its content type is not JSON.
+            Invalid: its content type is none of ``content_types``.
             ClientGone: the client left.
         """
         content_type = self.headers.get(b"content-type", b"application/json").split(b";")[0]
-        if content_type.strip().lower() != b"application/json":
-            raise Invalid("content-type: must be application/json")
+        if content_type.strip().lower() not in content_types:
+            raise Invalid(f"content-type: must be {b' or '.join(content_types).decode()}")
         announced = self.headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > bytes_limit:
             raise TooLarge(

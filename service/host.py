@@ -28,6 +28,7 @@ from service.inference_api import InferenceApi
 from service.inference_loop import InferenceLoop, socket_path
 from service.json_log import log_json
 from service.metrics import Metrics
+from service.open_inference_routes import add_open_inference_routes
 from service.predict import PredictEndpoint
 from service.predict_spec import PredictSpec
 from service.predictor import Predictor
@@ -113,6 +114,7 @@ def _run(
         predictor.stop()
 
     add_routes(server.app, settings, bundle, predictor, metrics)
+    add_open_inference_routes(server.app, settings, bundle, predictor, reply)
     server.app.router.lifespan_context = lifespan
     gateway = Middleware(
         Gateway,

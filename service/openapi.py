@@ -67,6 +67,7 @@ ERRORS_OF: dict[str, list[int]] = {
     "/health": [413, 503],
     "/v2/health/ready": [413, 503],
     "/v2/models/{name}": [401, 404, 413],
+    "/v2/models/{name}/ready": [401, 404, 413, 503],
 }
 OTHER_ERRORS = [401, 413]
 
