@@ -22,7 +22,7 @@ DEVELOPMENT := .venv/.development-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve test lint format fetch-data train export tools \
-	fuzz wheels image test-image
+	fuzz wheels image test-image release licences
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,12 @@ image: ## build the image with docker, podman or buildah (ENGINE=…, ACCELERATO
 
 test-image: $(DEVELOPMENT) wheels build/base.tar ## build the image with buildah and try it (Debian, as root)
 	$(BIN)/python -m pytest tests/image
+
+release: $(DEVELOPMENT) ## write the bundle's archive, the SBOM (CycloneDX) and checksums into dist/
+	$(BIN)/python -m release --bundle $(BUNDLE) --directory dist
+
+licences: $(DEVELOPMENT) ## write THIRD_PARTY.md from the installed packages
+	$(BIN)/python -m release --licences
 
 # Stands in for the pinned base where no registry of images can be reached. The mounts that
 # debootstrap makes inside end with the namespace.

@@ -61,7 +61,7 @@ def test_its_health_check_fails_where_nothing_listens(
 def test_prometheus_scrapes_it_with_the_shipped_configuration(
     container: RunningContainer, tmp_path: Path
 ) -> None:
-    counted = 'sentiment_requests_total{route="/predict",code="200"}'
+    counted = 'sentiment_requests_total{code="200",route="/predict"}'
     container.service.predict("A lovely film.")
     with running_prometheus(container.service, tmp_path) as prometheus:
 
@@ -77,7 +77,7 @@ def test_sigterm_as_pid_1_answers_what_was_read_and_exits_0(image: BuiltImage) -
     with running_container(image) as container:
         answers: list[httpx.Response] = []
         # Enough work to be still running when the signal comes.
-        texts = ["It was not as good as the first, " * 100] * 16
+        texts = ["It was not as good as the first, " * 100] * 64
         asking = threading.Thread(
             target=lambda: answers.append(container.service.predict(texts, truncate=True))
         )
