@@ -7,10 +7,13 @@ from pathlib import Path
 from service.failure import Unauthorized
 from service.settings import SettingError, Settings
 
-# What load balancers, supervisors and Prometheus ask needs no key, nor does the page, which holds
-# nothing that is not public and asks for the key itself.
+# What load balancers, supervisors and Prometheus ask needs no key, nor do the pages, which hold
+# nothing that is not public and ask for the key themselves.
 OPEN_PATHS = frozenset(
-    {"/health", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/"}
+    {
+        *("/health", "/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"),
+        *("/", "/docs"),
+    }
 )
 
 

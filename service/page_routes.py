@@ -1,4 +1,4 @@
-"""The page at ``/``: files that are read once, and headers that let them load nothing else."""
+"""The pages ``/`` and ``/docs``: files read once, with headers that let them load nothing else."""
 
 import hashlib
 from pathlib import Path
@@ -43,12 +43,16 @@ class PageFile:
 
 
 def add_page_routes(app: FastAPI) -> None:
-    """Register ``/`` and ``/page/…``; they are for browsers and stay out of OpenAPI."""
+    """Register ``/``, ``/docs`` and ``/page/…``; they are for browsers and stay out of OpenAPI."""
     files = {path.name: PageFile(path) for path in DIRECTORY.iterdir()}
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
         return files["index.html"].answer(request)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return files["docs.html"].answer(request)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def page_file(request: Request, name: str) -> Response:

@@ -36,8 +36,8 @@ class Token(BaseModel):
 def add_routes(
     app: FastAPI, settings: Settings, bundle: Bundle, predictor: Predictor, metrics: Metrics
 ) -> None:
-    """Register the routes on LitServe's app, whose own ``/``, ``/health`` and ``/info`` go."""
-    taken = {"/", "/health", "/info"}
+    """Register the routes on LitServe's app, whose own ones of these names go."""
+    taken = {"/", "/health", "/info", "/docs", "/docs/oauth2-redirect", "/redoc"}
     app.router.routes = [
         route for route in app.router.routes if getattr(route, "path", None) not in taken
     ]

@@ -8,6 +8,7 @@ import { startPredict } from "/page/predict.js";
 import { show } from "/page/problem.js";
 import { info } from "/page/service.js";
 import { startShapes } from "/page/shapes.js";
+import { startTheme } from "/page/theme.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const once = { predict: startPredict, many: startMany, packing: startPacking, shapes: startShapes, agreement: startAgreement };
@@ -39,13 +40,7 @@ for (const [index, tab] of tabs.entries()) {
 }
 addEventListener("hashchange", () => open(location.hash.slice(1)));
 
-const root = document.documentElement;
-if (localStorage.getItem("theme")) root.dataset.theme = localStorage.getItem("theme");
-byId("theme").addEventListener("click", () => {
-  const dark = getComputedStyle(root).colorScheme === "dark";
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-});
+startTheme();
 
 byId("key").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -53,14 +53,20 @@ export async function predictMany(texts, onPart, signal, onWait = () => {}) {
   }
 }
 
-async function call(method, path, body, signal) {
+/** The bare response to a request, with the API key if one was given. */
+export function ask(method, path, body, signal) {
   const headers = { "content-type": "application/json" };
   const key = sessionStorage.getItem("api-key");
   if (key) headers.authorization = `Bearer ${key}`;
+  return fetch(path, { method, headers, signal, body });
+}
+
+/** Body and headers of a good answer; a ServiceError for any other. */
+export async function call(method, path, body, signal) {
   let response;
   let answer;
   try {
-    response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body) });
+    response = await ask(method, path, body && JSON.stringify(body), signal);
     answer = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;

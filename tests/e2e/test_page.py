@@ -23,6 +23,11 @@ PRINCIPLES = json.loads(
 )
 VIEWS = ["predict", "many", "packing", "shapes", "agreement"]
 KEY = "open-sesame"
+UNNAMED = """() => [...document.querySelectorAll('button, input, select, textarea, svg[tabindex]')]
+  .filter((each) => !(each.textContent.trim() || each.getAttribute('aria-label')
+    || each.labels?.length)).map((each) => each.outerHTML.slice(0, 120))"""
+DOUBLE_IDS = """() => [...document.querySelectorAll('[id]')].map((each) => each.id)
+  .filter((id, index, all) => all.indexOf(id) !== index)"""
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +242,25 @@ def test_tabs_work_by_keyboard_and_by_address(visit: Visit) -> None:
     assert page.evaluate("location.hash") == "#predict"
 
 
+def test_the_documentation_tries_every_operation_out(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.url}/docs")
+    operations = page.locator("#operations > details")
+    predict = operations.filter(has_text="/predict").first
+    predict.get_by_role("button", name="a batch", exact=True).click()
+    predict.get_by_role("button", name="Send").click()
+    expect(predict.locator("pre[role=status]")).to_contain_text("200 OK")
+    expect(predict.locator("pre[role=status]")).to_contain_text("server-timing: tokenize")
+    expect(predict).to_contain_text("Too much is waiting; refused at once.")
+    schema = page.evaluate("async () => (await fetch('/openapi.json')).json()")
+    assert operations.count() == sum(len(methods) for methods in schema["paths"].values())
+    ready = operations.filter(has=page.get_by_text("/readyz", exact=True))
+    ready.locator("> summary").click()
+    ready.get_by_role("button", name="Send").click()
+    expect(ready.locator("pre[role=status]")).to_contain_text('"status": "ready"')
+    assert page.evaluate(UNNAMED) == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_follows_the_system_and_can_be_switched(
     browser: Browser, service: RunningService, scheme: str
@@ -251,13 +275,6 @@ def test_it_follows_the_system_and_can_be_switched(
     page.reload()
     assert page.evaluate(ground) == (dark if scheme == "light" else light), "it is remembered"
     visiting.context.close()
-
-
-UNNAMED = """() => [...document.querySelectorAll('button, input, select, textarea, svg[tabindex]')]
-  .filter((each) => !(each.innerText?.trim() || each.getAttribute('aria-label')
-    || each.labels?.length)).map((each) => each.outerHTML.slice(0, 120))"""
-DOUBLE_IDS = """() => [...document.querySelectorAll('[id]')].map((each) => each.id)
-  .filter((id, index, all) => all.indexOf(id) !== index)"""
 
 
 def test_a_phone_shows_every_view_without_scrolling_sideways(
