@@ -21,7 +21,7 @@ SERVING := .venv/.serving-$(ACCELERATOR)
 DEVELOPMENT := .venv/.development-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve test lint format fetch-data train export tools \
+.PHONY: help install install-dev serve test lint format fetch-data train export load tools \
 	fuzz wheels image test-image release licences
 
 help: ## list the targets
@@ -96,6 +96,9 @@ build/base.tar:
 		--create --file $@.part .
 	rm -rf --one-file-system build/base
 	mv $@.part $@
+
+load: $(DEVELOPMENT) ## put load on the service and fail if load_tests/slo.toml is missed
+	$(BIN)/python -m load_tests slo
 
 tools: ## install the system packages that some tests use (Debian, as root)
 	apt-get update -qq

@@ -4,13 +4,26 @@ import argparse
 import signal
 import sys
 
-from load_tests.commands import metrics_cost, peers, run, slo, table
+from load_tests.commands import (
+    capacity,
+    company,
+    compare,
+    idle,
+    metrics_cost,
+    overload,
+    peers,
+    run,
+    slo,
+    soak,
+    table,
+)
 from load_tests.locust_run import LocustError
 from load_tests.objective import ObjectiveError
+from load_tests.revision import RevisionError
 from load_tests.server_process import ServerError
 from service.engine.bundle import BundleError
 
-COMMANDS = (peers, table, run, slo, metrics_cost)
+COMMANDS = (run, slo, capacity, overload, soak, idle, company, compare, metrics_cost, peers, table)
 
 
 def main() -> int:
@@ -27,7 +40,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(arguments.run(arguments))
-    except (BundleError, LocustError, ObjectiveError, ServerError, ValueError) as error:
+    except (
+        BundleError,
+        LocustError,
+        ObjectiveError,
+        RevisionError,
+        ServerError,
+        ValueError,
+    ) as error:
         print(f"{parser.prog} {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 SOCKET_SECONDS_LIMIT = 5.0
 ANSWER_SECONDS_LIMIT = 15.0
 MOST_CONNECTIONS = 2000
+LATE_SECONDS = 0.005
 
 
 @dataclass(slots=True)
@@ -45,13 +46,14 @@ class Outcome:
 
     samples: list[Sample] = field(default_factory=list)
     lost: int = 0
+    unsent: int = 0  # due, but neither a connection was free nor another one allowed
     seconds: float = 0.0
     generator_cores: float = 0.0  # mean share of cores that sending and receiving took
     late_p99_seconds: float = 0.0  # how late an open loop sent, when it had a free connection
 
     @property
     def generator_is_bottleneck(self) -> bool:
-        return self.generator_cores > 0.9 or self.late_p99_seconds > 0.005
+        return self.generator_cores > 0.9 or self.late_p99_seconds > LATE_SECONDS
 
     def answered(self, status: int = 200) -> list[Sample]:
         return [sample for sample in self.samples if sample.status == status]
@@ -138,7 +140,7 @@ class _Run:
                         self._idle.append(self._connect())
                     self._send(waiting.popleft())
                 self._receive(max(0.0, min(arrives_at, stop_at) - time.monotonic()))
-            self._outcome.lost += len(waiting)
+            self._outcome.unsent = len(waiting)
             self._finish(started_at, processor_seconds)
         finally:
             self._close()

@@ -25,6 +25,7 @@ class Probe:
     answered_per_second: float
     refused: int
     lost: int
+    unsent: int
     wrong: int
     p50_ms: float
     p90_ms: float
@@ -94,6 +95,7 @@ class Prober:
             answered_per_second=len(good) / outcome.seconds,
             refused=len(outcome.samples) - len(good),
             lost=outcome.lost,
+            unsent=outcome.unsent,
             wrong=sum(self._is_wrong(sample) for sample in good),
             p50_ms=percentile(all_ms, 50),
             p90_ms=percentile(all_ms, 90),
