@@ -20,10 +20,6 @@ class Batch:
     lengths: Tensor
     texts: Tensor
 
-    @property
-    def tokens(self) -> int:
-        return int(self.lengths.sum())
-
 
 @dataclass(frozen=True)
 class EpochPlan:

@@ -25,11 +25,6 @@ class DataFile:
     split: str
     path: Path
 
-    @property
-    def domain(self) -> str:
-        """The directory it lies in, or at the top its own name."""
-        return self.name.rpartition("/")[0] or self.name
-
     def sha256(self) -> str:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

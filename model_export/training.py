@@ -86,9 +86,8 @@ def fit(
         torch.set_flush_denormal(True)
     console = console or Console(quiet=True)
     prepared = prepare(configuration, find_data_files(data), run, Console(quiet=True))
-    trainer = Trainer(configuration, prepared, run, torch.device(device), team, console)
-    trainer.save_seconds = save_seconds
-    trainer.fit()
+    place = torch.device(device)
+    Trainer(configuration, prepared, run, place, save_seconds, team, console).fit()
 
 
 class Trainer:
@@ -100,6 +99,7 @@ class Trainer:
         data: TrainingData,
         run: Run,
         device: torch.device,
+        save_seconds: float,
         team: Team,
         console: Console,
     ) -> None:
@@ -107,7 +107,7 @@ class Trainer:
         self.device, self.team, self.console = device, team, console
         self.settings = configuration.training
         self.state = State()
-        self.save_seconds = SAVE_SECONDS
+        self.save_seconds = save_seconds
         self.saved_at = time.monotonic()
         labels = len(configuration.labels)
         torch.manual_seed(configuration.seed)
@@ -286,12 +286,11 @@ class Trainer:
             soft_wrap=True,
         )
         self.state.epoch, self.state.step, self.state.loss_sum = epoch, 0, 0.0
-        if macro > self.state.best_accuracy:
-            self.state.best_accuracy, self.state.epochs_without_gain = macro, 0
-            improved = True
-        else:
-            self.state.epochs_without_gain += 1
-            improved = False
+        # Without dev texts the latest weights are the best known.
+        improved = not accuracies or macro > self.state.best_accuracy
+        if improved:
+            self.state.best_accuracy = macro
+        self.state.epochs_without_gain = 0 if improved else self.state.epochs_without_gain + 1
         if self.team.leads:
             if improved:
                 best = {"weights": self.averaged.state_dict(), "history": self.state.history}

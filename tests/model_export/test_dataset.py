@@ -19,11 +19,11 @@ def test_files_are_found_by_their_names_below_the_directory(tmp_path: Path) -> N
         write(tmp_path / name, "")
     with gzip.open(tmp_path / "train.jsonl.gz", "wt") as file:
         file.write("")
-    found = [(file.name, file.split, file.domain) for file in find_data_files(tmp_path)]
+    found = [(file.name, file.split) for file in find_data_files(tmp_path)]
     assert sorted(found) == [
-        ("films/dev", "dev", "films"),
-        ("films/train_a", "train", "films"),
-        ("train", "train", "train"),
+        ("films/dev", "dev"),
+        ("films/train_a", "train"),
+        ("train", "train"),
     ]
 
 
