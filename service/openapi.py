@@ -109,6 +109,20 @@ REQUEST_EXAMPLES: dict[str, Schema] = {
             "value": {"inputs": "A lovely film.", "truncate": True, "timeout_ms": 500}
         },
     },
+    "/v2/models/{name}/infer": {
+        "a batch": {
+            "value": {
+                "inputs": [
+                    {
+                        "name": "text",
+                        "shape": [2],
+                        "datatype": "BYTES",
+                        "data": ["I loved it.", "A waste of two hours."],
+                    }
+                ]
+            }
+        }
+    },
     "/tokenize": {
         "one text": {"value": {"inputs": "A lovely film."}},
         "several": {"value": {"inputs": ["I loved it.", "Dull."]}},
@@ -143,19 +157,19 @@ ANSWER_EXAMPLES: dict[str, Schema] = {
 }
 
 
-def document(app: FastAPI) -> None:
+def document(app: FastAPI, model_name: str) -> None:
     """Let the app's OpenAPI say what the gateway and the routes do."""
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
-            app.openapi_schema = _schema(app)
+            app.openapi_schema = _schema(app, model_name)
         return app.openapi_schema
 
     app.title, app.version, app.description = "packed-sentiment", __version__, DESCRIPTION
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _schema(app: FastAPI) -> Schema:
+def _schema(app: FastAPI, model_name: str) -> Schema:
     schema = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
@@ -171,6 +185,9 @@ def _schema(app: FastAPI) -> Schema:
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    parameter["example"] = model_name
     return schema
 
 

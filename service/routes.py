@@ -45,7 +45,7 @@ def add_routes(
     app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
     add_page_routes(app)
-    document(app)
+    document(app, bundle.manifest.name)
 
     @app.get("/livez", tags=["health"])
     async def livez() -> Status:

@@ -24,7 +24,7 @@ async function start() {
 function card({ path, method, operation }) {
   const parts = [element("p", { class: "prose" }, ...prose(operation.description ?? ""))];
   if (operation.parameters?.length) parts.push(parameters(operation.parameters));
-  parts.push(trial(path, method, operation.requestBody), answers(operation.responses));
+  parts.push(trial(path, method, operation), answers(operation.responses));
   return element("details", { class: "card", open: path === "/predict" },
     element("summary", {}, element("b", { class: `method ${method}` }, method), element("span", { class: "mono" }, path)),
     ...parts);
@@ -37,10 +37,12 @@ function parameters(list) {
 }
 
 /** The example to edit, a button that sends it, and what came back. */
-function trial(path, method, body) {
+function trial(path, method, { requestBody: body, parameters = [] }) {
+  const concrete = parameters.filter((each) => each.in === "path")
+    .reduce((address, { name, example }) => address.replace(`{${name}}`, example), path);
   const examples = Object.entries(body?.content["application/json"].examples ?? {});
   const text = element("textarea", { rows: 4, class: "mono", value: json(examples[0]?.[1].value ?? {}), "aria-label": `Body of ${method} ${path}` });
-  const address = element("input", { type: "search", class: "mono", value: path, "aria-label": `Address of ${path}` });
+  const address = element("input", { type: "search", class: "mono", value: concrete, "aria-label": `Address of ${path}` });
   const outcome = element("pre", { class: "mono", role: "status", hidden: true, tabIndex: 0 });
   const button = element("button", { type: "button", class: "main" }, "Send");
   button.addEventListener("click", () => attempt(button, async () => {
@@ -52,7 +54,7 @@ function trial(path, method, body) {
   }));
   const chips = examples.map(([name, { value }]) =>
     element("button", { type: "button", onclick: () => { text.value = json(value); } }, name));
-  const shown = body ? [text] : path.includes("{") ? [address] : [];
+  const shown = [...(path.includes("{") ? [address] : []), ...(body ? [text] : [])];
   return element("div", {}, ...shown,
     element("div", { class: "actions" }, button, element("span", { class: "chips", role: "group", "aria-label": "Examples" }, ...chips)), outcome);
 }

@@ -258,6 +258,10 @@ def test_the_documentation_tries_every_operation_out(visit: Visit) -> None:
     ready.locator("> summary").click()
     ready.get_by_role("button", name="Send").click()
     expect(ready.locator("pre[role=status]")).to_contain_text('"status": "ready"')
+    infer = operations.filter(has=page.get_by_text("/v2/models/{name}/infer", exact=True))
+    infer.locator("> summary").click()
+    infer.get_by_role("button", name="Send").click()
+    expect(infer.locator("pre[role=status]")).to_contain_text("200 OK")
     assert page.evaluate(UNNAMED) == []
 
 
