@@ -1,10 +1,10 @@
-"""Who may join the queue: decided from the byte length, before anything is spent on the texts."""
+"""Who may join the queue: decided from the lengths, before anything is spent on the texts."""
 
 from service.cost_model import CostModel
 from service.failure import Overloaded
 
 # English in a subword vocabulary; learnt from the texts that come.
-INITIAL_BYTES_PER_TOKEN = 4.5
+INITIAL_CHARACTERS_PER_TOKEN = 4.5
 
 
 class Admission:
@@ -21,14 +21,14 @@ class Admission:
         self._micro_batch_texts = micro_batch_texts
         self._max_texts = max_texts
         self._max_tokens = max_tokens
-        self._bytes_per_token = INITIAL_BYTES_PER_TOKEN
+        self._characters_per_token = INITIAL_CHARACTERS_PER_TOKEN
         self.correction = 1.0
 
-    def estimate_tokens(self, text_bytes: int) -> int:
-        return max(1, round(text_bytes / self._bytes_per_token))
+    def estimate_tokens(self, characters: int) -> int:
+        return max(1, round(characters / self._characters_per_token))
 
-    def observe_length(self, text_bytes: int, tokens: int) -> None:
-        self._bytes_per_token += 0.01 * (text_bytes / tokens - self._bytes_per_token)
+    def observe_length(self, characters: int, tokens: int) -> None:
+        self._characters_per_token += 0.01 * (characters / tokens - self._characters_per_token)
 
     def observe_wait(self, predicted_seconds: float, seconds: float) -> None:
         """Compare a wait that was predicted with ``backlog_seconds`` with the one that came."""
@@ -46,7 +46,7 @@ class Admission:
 
     def admit(
         self,
-        text_bytes: int,
+        characters: int,
         texts: int,
         seconds_left: float,
         queued_texts: int,
@@ -58,7 +58,7 @@ class Admission:
         Raises:
             Overloaded: the queue is full, or the deadline can't be met.
         """
-        tokens = self.estimate_tokens(text_bytes)
+        tokens = self.estimate_tokens(characters)
         all_texts, all_tokens = queued_texts + texts, queued_tokens + tokens
         wait_seconds = self.backlog_seconds(all_texts, all_tokens, workers)
         if queued_texts and (all_texts > self._max_texts or all_tokens > self._max_tokens):

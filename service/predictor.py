@@ -21,7 +21,7 @@ from service.watch import Watch
 
 # Tokenising runs at some 2 MB/s: above this it would hold up every other request for longer
 # than handing it to a thread costs.
-INLINE_BYTES = 4096
+INLINE_CHARACTERS = 4096
 
 Result = TypeVar("Result")
 Side = Literal["left", "right"]
@@ -81,12 +81,12 @@ class Predictor:
             Overloaded, Invalid, DeadlinePassed, Unavailable, Internal: nothing was predicted.
             ClientGone: the client left first.
         """
-        text_bytes = sum(map(len, texts))
-        predicted_wait_seconds = self._admit(text_bytes, len(texts), deadline_at)
+        characters = sum(map(len, texts))
+        predicted_wait_seconds = self._admit(characters, len(texts), deadline_at)
         token_ids = await self.tokenize(texts)
         whole_tokens = sum(map(len, token_ids))
-        self._admission.observe_length(text_bytes, whole_tokens)
         truncated = self._fit(token_ids, batch, truncate)
+        self._admission.observe_length(characters, whole_tokens)
         prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
         exchange.prediction = prediction
         self.dispatcher.submit(prediction)
@@ -102,7 +102,7 @@ class Predictor:
 
     async def tokenize(self, texts: list[str]) -> list[TokenIds]:
         """Token ids of each text; a thread takes long texts, so that nobody waits for them."""
-        if sum(map(len, texts)) <= INLINE_BYTES:
+        if sum(map(len, texts)) <= INLINE_CHARACTERS:
             return self.tokenizer.encode(texts)
         return await self.in_thread(lambda: self.tokenizer.encode(texts))
 
@@ -110,13 +110,13 @@ class Predictor:
         """Run what would hold up other requests beside the event loop."""
         return await self._loop.run_in_executor(self._threads, work)
 
-    def _admit(self, text_bytes: int, texts: int, deadline_at: float) -> float:
+    def _admit(self, characters: int, texts: int, deadline_at: float) -> float:
         workers = self.dispatcher.workers_ready
         if not workers and not self._was_complete:
             raise Unavailable("the service is starting: no worker is ready yet")
         backlog_texts, backlog_tokens = self.dispatcher.backlog
         return self._admission.admit(
-            text_bytes, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
+            characters, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
         )
 
     def _fit(self, token_ids: list[TokenIds], batch: bool, truncate: Side | None) -> int:

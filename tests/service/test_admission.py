@@ -1,6 +1,6 @@
 import pytest
 
-from service.admission import INITIAL_BYTES_PER_TOKEN, Admission
+from service.admission import INITIAL_CHARACTERS_PER_TOKEN, Admission
 from service.cost_model import CostModel
 from service.failure import Overloaded
 
@@ -59,7 +59,7 @@ def test_one_absurd_wait_moves_the_prediction_little() -> None:
 
 def test_the_bytes_of_a_token_are_learnt_from_the_texts() -> None:
     bounds = admission()
-    assert bounds.estimate_tokens(450) == round(450 / INITIAL_BYTES_PER_TOKEN)
+    assert bounds.estimate_tokens(450) == round(450 / INITIAL_CHARACTERS_PER_TOKEN)
     for _ in range(2000):
         bounds.observe_length(200, 100)
     assert bounds.estimate_tokens(200) == 100
