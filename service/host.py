@@ -4,11 +4,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
-import shutil
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import litserve
@@ -27,6 +24,7 @@ from service.http_protocol import HttpProtocol
 from service.inference_api import InferenceApi
 from service.inference_loop import InferenceLoop, socket_path
 from service.json_log import log_json
+from service.listener import bind_listener
 from service.metrics import Metrics
 from service.open_inference_routes import add_open_inference_routes
 from service.predict import PredictEndpoint
@@ -36,9 +34,8 @@ from service.process_tree import bind_forked_children
 from service.reply import ReplyWriter
 from service.routes import add_routes
 from service.settings import SHIPPED_BUNDLE, SettingError, Settings
+from service.socket_directory import private_socket_directory
 from service.supervisor import Supervisor
-
-UNIX_PATH_BYTES_LIMIT = 107  # sun_path, less its final zero: unix(7)
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +52,7 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
     _check_bundle(settings, bundle)
     tokenizer = TextTokenizer(bundle)
     prove_tokenizer(tokenizer, read_golden(bundle))
-    with _bind(settings) as listener, _private_directory(settings) as directory:
+    with bind_listener(settings) as listener, private_socket_directory(settings) as directory:
         return _run(settings, api_class, access, bundle, tokenizer, listener, directory)
 
 
@@ -194,42 +191,3 @@ def _check_bundle(settings: Settings, bundle: Bundle) -> None:
             f"max_tokens ({settings.max_tokens}) exceeds what the bundle was verified for"
             f" ({bundle.manifest.max_tokens})"
         )
-
-
-def _bind(settings: Settings) -> socket.socket:
-    """The port, taken but not listened on before there is somebody to answer."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        # Only listening finds out that somebody else does: both may have bound it to share it.
-        with socket.create_server((settings.host, settings.port), family=family):
-            pass
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. uvicorn takes a descriptor for a Unix socket, so nobody else sets
-        # it, and an answer's body then waits 40 ms for the client to acknowledge its headers.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        raise SettingError(
-            f"port {settings.port} on {settings.host} can't be listened on: {error.strerror}"
-        ) from None
-    return listener
-
-
-@contextlib.contextmanager
-def _private_directory(settings: Settings) -> Iterator[Path]:
-    """A directory that only this user can enter, for the Unix sockets; gone afterwards."""
-    try:
-        directory = Path(tempfile.mkdtemp(prefix="sentiment-", dir=settings.socket_directory))
-        probe = directory / "probe"
-        probe.write_bytes(b"\0" * 4096)
-        probe.unlink()
-    except OSError as error:
-        where = settings.socket_directory or tempfile.gettempdir()
-        raise SettingError(f"socket_directory {where} can't be used: {error.strerror}") from None
-    try:
-        if len(os.fsencode(socket_path(directory, 999))) > UNIX_PATH_BYTES_LIMIT:
-            raise SettingError(f"socket_directory {directory} is too long for a Unix socket")
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
