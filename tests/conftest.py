@@ -1,3 +1,5 @@
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +17,16 @@ def service() -> Iterator[RunningService]:
     """One service with default settings for all tests that leave it as they found it."""
     with running_service() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was_found() -> Iterator[None]:
+    """What a test sets for the whole process must not reach the next one.
+
+    Backends and trainings flush denormal numbers and choose their threads.
+    """
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
