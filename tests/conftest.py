@@ -7,6 +7,10 @@ from hypothesis import settings
 
 from tests.e2e.running_service import RunningService, running_service
 
+# With one thread additions have one order: small models learn the same on any number of cores,
+# here and in the processes that tests start. It counts because torch is not loaded yet.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # How long an example takes says more about the machine's neighbours than about the code.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
@@ -29,4 +33,4 @@ def torch_as_it_was_found() -> Iterator[None]:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_flush_denormal(False)
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+        torch.set_num_threads(1)

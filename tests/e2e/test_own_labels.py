@@ -1,6 +1,5 @@
 """Labels of one's own go from texts to answers with the commands of the README."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,7 @@ LABELS = {"bad": "thumbs down", "fair": "so-so", "good": "thumbs up"}
 
 def model_export(*arguments: object) -> None:
     command = [sys.executable, "-m", "model_export", *map(str, arguments)]
-    # The order of additions depends on the threads: with one, the model is the same everywhere.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=240, env=environment)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=240)
 
 
 def test_three_labels_are_trained_exported_verified_and_served(tmp_path: Path) -> None:
