@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import socket
@@ -16,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service import __version__
 from service.access import Access, read_keys
 from service.cores import allot, usable_cores
+from service.draining import Draining
 from service.engine.bundle import Bundle
 from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
@@ -70,7 +72,8 @@ def _run(
     metrics = Metrics(
         bundle.manifest.labels, allotment.api_servers + 1, build_info, settings.metrics
     )
-    predictor = Predictor(settings, tokenizer, allotment)
+    draining = Draining()
+    predictor = Predictor(settings, tokenizer, allotment, draining)
     reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
     trusted = settings.bundle_digest is not None or bundle.directory.resolve() == SHIPPED_BUNDLE
     api = api_class(
@@ -101,6 +104,7 @@ def _run(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # LitServe's own lifespan polls a response queue that nothing here uses.
         log_json()
+        draining.listen()
         predictor.start(socket_paths, metrics.row(app.response_queue_id))  # type: ignore[attr-defined]
         gc.collect()
         gc.freeze()  # what was made before the first request is never garbage
@@ -134,7 +138,7 @@ def _run(
             log_level="warning",
             generate_client_file=False,
             loop="uvloop",
-            http=HttpProtocol,
+            http=functools.partial(HttpProtocol, draining),
             ws="none",
             lifespan="on",
             proxy_headers=False,

@@ -1,8 +1,11 @@
-"""uvicorn's HTTP over httptools, which by itself reads headers without end."""
+"""uvicorn's HTTP over httptools: bounded before a request has begun, and ended in order."""
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.draining import Draining
 
 HEAD_BYTES_LIMIT = 64 << 10
 HEAD_SECONDS_LIMIT = 10.0
@@ -14,8 +17,13 @@ class HttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, draining: Draining, **uvicorn_options: Any) -> None:
+        super().__init__(**uvicorn_options)
+        self._draining = draining
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._draining.connections.add(self)
         # Whoever connects and says nothing is idle, as after an answer.
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -34,7 +42,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._draining.connections.discard(self)
         super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._draining.begun:
+            self.close_after_answer()
+
+    def close_after_answer(self) -> None:
+        """Of pipelined requests the last one's answer: those before it are still to be sent."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def _end_head(self) -> None:
         self._head_bytes = 0

@@ -10,6 +10,7 @@ from service.admission import Admission
 from service.cores import Allotment
 from service.cost_model import CostModel
 from service.dispatcher import Dispatcher
+from service.draining import Draining
 from service.engine.tokenizer import TextTokenizer, TokenIds
 from service.exchange import Exchange
 from service.failure import ClientGone, Invalid, Unavailable
@@ -30,8 +31,15 @@ Side = Literal["left", "right"]
 class Predictor:
     """One per API process."""
 
-    def __init__(self, settings: Settings, tokenizer: TextTokenizer, allotment: Allotment) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tokenizer: TextTokenizer,
+        allotment: Allotment,
+        draining: Draining,
+    ) -> None:
         self._settings = settings
+        self._draining = draining
         # Two micro-batches: one to run and one to choose from, shared by the API processes.
         self._credit_tokens = 2 * settings.micro_batch_tokens // allotment.api_servers
         self._was_complete = False
@@ -58,10 +66,10 @@ class Predictor:
 
     @property
     def ready(self) -> bool:
-        """Every worker was ready at the start, and one at least is now."""
+        """Every worker was ready at the start, one at least is now, and the end has not begun."""
         ready = self.dispatcher.workers_ready
         self._was_complete = self._was_complete or ready == len(self.dispatcher.links)
-        return self._was_complete and ready > 0
+        return self._was_complete and ready > 0 and not self._draining.begun
 
     async def predict(
         self,

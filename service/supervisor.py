@@ -109,15 +109,22 @@ class Supervisor:
 
     def _drain(self) -> None:
         """While the API processes answer what they have read."""
+        self._end_api_processes()
         with contextlib.suppress(OSError):
-            # Closing it would leave it open in the processes that inherited it, and clients
-            # would wait in the backlog of a socket that nobody accepts from any more.
+            # Only now, so that whoever still gets in is told to leave. Closing it would leave it
+            # open in the processes that inherited it, and clients would wait in the backlog of a
+            # socket that nobody accepts from any more.
             self._listener.shutdown(socket.SHUT_RDWR)
-        while api_processes := self._api_processes():
-            for process in api_processes:
-                process.terminate()  # one forked just now had no handler for LitServe's signal
+        while self._end_api_processes():
             self._restart_dead_workers()
             time.sleep(REPEAT_SECONDS)
+
+    def _end_api_processes(self) -> bool:
+        """Whether there are any left. One forked just now had no handler for the signal before."""
+        api_processes = self._api_processes()
+        for process in api_processes:
+            process.terminate()
+        return bool(api_processes)
 
     def _api_processes(self) -> list[multiprocessing.process.BaseProcess]:
         children = multiprocessing.active_children()

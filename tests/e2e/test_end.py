@@ -1,7 +1,9 @@
 """How the service ends: in order when it is told to, altogether when a part of it is gone."""
 
+import json
 import os
 import signal
+import socket
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from tests.e2e.load import Load, same, scores
 from tests.e2e.running_service import (
+    STOP_SECONDS_LIMIT,
     RunningService,
     alive,
     assert_all_end,
@@ -58,6 +61,7 @@ def send_to_pid_1(service: RunningService, number: int) -> None:
         (send_to_group, signal.SIGTERM),
         (send_to_group, signal.SIGINT),
         (send_to_pid_1, signal.SIGTERM),
+        (send_to_pid_1, signal.SIGINT),
     ],
 )
 def test_every_request_that_was_read_is_answered_and_nothing_is_left_behind(
@@ -86,6 +90,7 @@ def test_every_request_that_was_read_is_answered_and_nothing_is_left_behind(
             assert callable(send)
             send(service, number)
             wait_until(lambda: refuses_connections(service), "nobody is let in any more")
+            send(service, number)  # impatience changes nothing
         for answer in answers:
             response = answer.result()
             assert response.status_code == 200
@@ -95,6 +100,29 @@ def test_every_request_that_was_read_is_answered_and_nothing_is_left_behind(
         assert_all_end(everyone)
         assert list(tmp_path.iterdir()) == []
         assert "Traceback" not in service.log
+
+
+def test_whoever_still_asks_after_the_signal_hears_that_the_service_is_not_ready() -> None:
+    with running_service(workers=1, timeout_ms=LONG) as service:
+        host = f"Host: 127.0.0.1:{service.port}\r\n"
+        body = json.dumps({"inputs": TEXT})
+        predict = (
+            f"POST /predict HTTP/1.1\r\n{host}Content-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
+        ready = f"GET /readyz HTTP/1.1\r\n{host}\r\n"
+        with socket.create_connection(("127.0.0.1", service.port)) as connection:
+            with service.paused_workers():
+                connection.sendall(f"{predict}{ready}".encode())  # the second waits for the first
+                service.wait_for_inflight(1)
+                service.process.terminate()
+                wait_until(lambda: refuses_connections(service), "nobody is let in any more")
+            connection.settimeout(STOP_SECONDS_LIMIT)
+            with connection.makefile("rb") as stream:
+                answers = stream.read().decode().split("HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == ["200", "503"]
+        assert "connection: close" in answers[1]
+        assert service.wait_for_end() == 0
 
 
 def refuses_connections(service: RunningService) -> bool:
