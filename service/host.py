@@ -38,6 +38,7 @@ from service.routes import add_routes
 from service.settings import SHIPPED_BUNDLE, SettingError, Settings
 from service.socket_directory import private_socket_directory
 from service.supervisor import Supervisor
+from service.worker_starts import WorkerStarts
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,10 @@ def _run(
     )
     # This leaves out LitServe's GZip, which stands outermost and costs more than it saves here.
     server.app.user_middleware = [*_cors(settings), gateway]
-    supervisor = Supervisor(server, api, listener, metrics.row(allotment.api_servers))
+    starts = WorkerStarts(directory, settings.start_seconds)
+    for number in range(len(socket_paths)):
+        starts.begin(number)
+    supervisor = Supervisor(server, api, listener, starts, metrics.row(allotment.api_servers))
     supervisor.start()
     bind_forked_children()
     try:

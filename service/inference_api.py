@@ -55,7 +55,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         die_with(self._main_pid)
         log_json()
         worker_id = int(os.environ["LITSERVE_WORKER_ID"])
-        starts = StartBackoff(self._state_directory / f"worker-{worker_id}.starts")
+        starts = StartBackoff.of(self._state_directory, worker_id)
         starts.begin()
         try:
             bundle = Bundle(self._bundle_directory)

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     max_queue_texts: int = Field(4096, ge=1, description="texts waiting, per HTTP process")
     max_queue_tokens: int = Field(262_144, ge=1, description="tokens waiting, per HTTP process")
     timeout_ms: int = Field(10_000, ge=1, le=600_000, description="deadline of a request")
+    start_seconds: int = Field(60, ge=1, le=3600, description="time for a worker to get ready")
     drain_seconds: int = Field(20, ge=1, le=600, description="time to answer after SIGTERM")
     keep_alive_seconds: int = Field(75, ge=1, description="idle time before a connection closes")
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 30.0
@@ -15,12 +16,25 @@ class StartBackoff:
         self._path = path
         self._sleep = sleep
 
+    @classmethod
+    def of(cls, directory: Path, worker_id: int) -> Self:
+        return cls(directory / f"worker-{worker_id}.starts")
+
+    @property
+    def wait_seconds(self) -> float:
+        """What the failed starts so far call for: nothing before the first."""
+        failed = self._failed
+        return min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failed - 1)) if failed else 0.0
+
+    @property
+    def _failed(self) -> int:
+        return len(self._path.read_bytes()) if self._path.exists() else 0
+
     def begin(self) -> None:
-        """Wait as long as the failed starts before this one call for: none for the first."""
-        failed = len(self._path.read_bytes()) if self._path.exists() else 0
-        if failed:
-            self._sleep(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failed - 1)))
-        self._path.write_bytes(b"." * min(failed + 1, 16))
+        """Wait, and count this start as failed until it succeeds."""
+        if wait_seconds := self.wait_seconds:
+            self._sleep(wait_seconds)
+        self._path.write_bytes(b"." * min(self._failed + 1, 16))
 
     def succeed(self) -> None:
         self._path.unlink(missing_ok=True)

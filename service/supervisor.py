@@ -14,6 +14,7 @@ import litserve
 
 from service.inference_api import InferenceApi
 from service.metrics import MetricsRow
+from service.worker_starts import WorkerStarts
 
 LOOK_SECONDS = 0.05
 REPEAT_SECONDS = 0.5
@@ -25,9 +26,9 @@ logger = logging.getLogger(__name__)
 class Supervisor:
     """A dead worker is started anew at once; how often it may fail is its own affair.
 
-    A dead API process or manager, and a worker that dies before the service has started, end the
-    service with exit code 1, so that whatever supervises it starts it anew: a service that is
-    half there is never left running.
+    A worker that does not get ready in time is as good as dead. A dead API process or manager,
+    and a worker that dies before the service has started, end the service with exit code 1, so
+    that whatever supervises it starts it anew: a service that is half there is never left running.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class Supervisor:
         server: litserve.LitServer,
         api: InferenceApi,
         listener: socket.socket,
+        starts: WorkerStarts,
         metrics: MetricsRow,
     ) -> None:
         self._server = server
         self._listener = listener
+        self._starts = starts
         self._api = api
         self._metrics = metrics
         self._main_pid = os.getpid()
@@ -79,7 +82,7 @@ class Supervisor:
             others: set[str] = set()
             while not self._stopping.wait(LOOK_SECONDS):
                 others = self._look_after_others(others)
-                self._restart_dead_workers()
+                self._replace_lost_workers()
             self._drain()
         except Exception as error:
             self._fail(f"supervision failed: {type(error).__name__}: {error}")
@@ -95,16 +98,22 @@ class Supervisor:
             self._fail(f"{dead.pop()} died")
         return {name for name in alive if name != "inference-worker"}
 
-    def _restart_dead_workers(self) -> None:
+    def _replace_lost_workers(self) -> None:
         workers = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
         for worker_id, worker in enumerate(workers):
-            if worker.is_alive():
+            if self._starts.overdue(worker_id):
+                lost = f"worker {worker_id} was not ready within {self._starts.seconds_limit:g} s"
+                worker.kill()
+            elif not worker.is_alive():
+                lost = f"worker {worker_id} died"
+            else:
                 continue
             if not self._api_processes():
-                self._fail("a worker died while the service was starting")
+                self._fail(f"{lost} while the service was starting")
                 return
+            logger.error("%s and is started anew", lost)
             self._metrics.count("worker_restarts")
-            logger.error("worker %d died and is started anew", worker_id)
+            self._starts.begin(worker_id)
             workers[worker_id] = self._server.launch_single_inference_worker(self._api, worker_id)
 
     def _drain(self) -> None:
@@ -116,7 +125,7 @@ class Supervisor:
             # socket that nobody accepts from any more.
             self._listener.shutdown(socket.SHUT_RDWR)
         while self._end_api_processes():
-            self._restart_dead_workers()
+            self._replace_lost_workers()
             time.sleep(REPEAT_SECONDS)
 
     def _end_api_processes(self) -> bool:

@@ -2,16 +2,20 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.e2e.hanging.hanging_api import HANGING_START, STARTS_FILE
 from tests.e2e.load import Load, same, scores
 from tests.e2e.running_service import RunningService, assert_all_end, running_service, wait_until
 
 LONG = 120_000  # ms: what a deadline must be for a slow machine never to reach it
+HANGING = [sys.executable, "-m", "tests.e2e.hanging"]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,34 @@ def test_a_client_batch_is_answered_whole_though_its_workers_die(service: Runnin
         assert same(scores(row), scores(expected_row))
 
 
+def test_a_worker_that_hangs_while_it_is_started_anew_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STARTS_FILE, str(tmp_path / "starts"))
+    monkeypatch.setenv(HANGING_START, "2")
+    # Long enough for the starts that do not hang, on a busy machine too.
+    with running_service(command=HANGING, workers=1, timeout_ms=LONG, start_seconds=12) as service:
+        expected = scores(service.predict("lovely").json())
+        os.kill(service.worker_pids()[0], signal.SIGKILL)
+        assert same(scores(service.predict("lovely").json()), expected)
+        assert service.metric("sentiment_worker_restarts_total") == 2
+        assert "worker 0 was not ready within 12 s and is started anew" in service.log
+
+
+def test_a_worker_that_hangs_at_the_start_of_the_service_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STARTS_FILE, str(tmp_path / "starts"))
+    monkeypatch.setenv(HANGING_START, "1")
+    with running_service(wait=False, command=HANGING, workers=1, start_seconds=1) as service:
+        everyone = service.processes()
+        assert service.wait_for_end() == 1
+        assert_all_end(everyone)
+        sentence = "worker 0 was not ready within 1 s while the service was starting"
+        assert f"{sentence}; the service ends" in service.log
+        assert "Traceback" not in service.log
+
+
 def test_a_worker_that_hangs_is_replaced_even_if_its_clients_give_up_early() -> None:
     with running_service(workers=1, timeout_ms=LONG) as service:
         pid = service.worker_pids()[0]
@@ -73,7 +105,7 @@ def test_a_worker_that_dies_during_the_start_ends_the_service() -> None:
         service.workers()[1].kill()
         assert service.wait_for_end() == 1
         assert_all_end(everyone)
-        assert "a worker died while the service was starting" in service.log
+        assert "worker 1 died while the service was starting" in service.log
         assert "Traceback" not in service.log
 
 
