@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import litserve
 import numpy as np
 
-from service.engine.backends import BackendError
-from service.engine.backends.selection import BackendName, Selection, select_backend
+from service.engine.backends import BackendError, BackendName
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import read_golden
 from service.engine.packed_batch import PackedBatch, Scores
@@ -22,9 +22,12 @@ from service.start_backoff import StartBackoff
 from service.wire import Hello
 
 # The first pass of a shape is several times dearer than the next: caches, arenas, autotuning.
-WARM_UP_TEXTS = (1, 2, 4, 8, 16)
-WARM_UP_TOKENS = (1, 8, 32, 128, 512)
-WARM_UP_SECONDS_LIMIT = 1.0
+WARM_UP_TEXTS = (1, 4, 16)
+WARM_UP_TOKENS = (4, 16, 64, 256)
+WARM_UP_SECONDS_LIMIT = 0.4
+
+if TYPE_CHECKING:
+    from service.engine.backends.selection import Selection
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +86,11 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         )
         starts.succeed()
 
-    def open_backend(self, bundle: Bundle, device: str) -> Selection:
+    def open_backend(self, bundle: Bundle, device: str) -> "Selection":
         """Raises BundleError or BackendError when nothing can serve the bundle on the device."""
+        # Imported here: only workers need ONNX Runtime or torch, and loading them takes time.
+        from service.engine.backends.selection import select_backend
+
         return select_backend(
             self._backend_name,
             bundle,

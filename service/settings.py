@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from service.engine.backends.selection import BackendName
+from service.engine.backends import BackendName
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "sentiment"
 

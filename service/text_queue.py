@@ -5,7 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 # A text is due when it has waited this many times its own cost: a short one soon, a long one
 # later, and none never, because a due time once given is not moved.
-STRETCH = 20.0
+STRETCH = 40.0
 
 
 class Queueable(Protocol):

@@ -1,8 +1,11 @@
 """What runs the model: ONNX Runtime or TorchScript, behind one small protocol."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from service.engine.packed_batch import PackedBatch, Scores
+if TYPE_CHECKING:  # settings name the backends without loading numpy
+    from service.engine.packed_batch import PackedBatch, Scores
+
+BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
 
 
 class Backend(Protocol):
@@ -11,7 +14,7 @@ class Backend(Protocol):
     name: str
     computes_padding: bool
 
-    def logits(self, batch: PackedBatch) -> Scores:
+    def logits(self, batch: "PackedBatch") -> "Scores":
         """Logits, (batch, labels), in the order of the batch's rows."""
         ...
 

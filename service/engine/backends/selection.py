@@ -4,16 +4,13 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from service.engine.backends import Backend, BackendError
+from service.engine.backends import Backend, BackendError, BackendName
 from service.engine.backends.onnx import OnnxBackend
 from service.engine.backends.torchscript import TorchScriptBackend
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import GoldenText, prove_backend
 from service.engine.memory_limit import memory_limit
-
-BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
 
 logger = logging.getLogger(__name__)
 
