@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 from service.failure import ClientGone, DeadlinePassed, Failure, Invalid, TooLarge
@@ -22,7 +23,17 @@ def _new_request_id() -> bytes:
 class Exchange:
     """Made when a request's headers have been read. Failures before the body are its too."""
 
-    __slots__ = ("code", "headers", "method", "path", "prediction", "request_id", "started_at")
+    __slots__ = (
+        "client_gone",
+        "code",
+        "headers",
+        "method",
+        "on_client_gone",
+        "path",
+        "prediction",
+        "request_id",
+        "started_at",
+    )
 
     def __init__(self, scope: Any) -> None:
         self.method: str = scope["method"]
@@ -31,6 +42,8 @@ class Exchange:
         self.started_at = now()
         self.code = 0
         self.prediction: Prediction | None = None
+        self.client_gone = False
+        self.on_client_gone: Callable[[], None] | None = None
         given = self.headers.get(b"x-request-id", b"")
         acceptable = 0 < len(given) <= REQUEST_ID_BYTES_LIMIT and given.isascii()
         self.request_id = (
@@ -45,6 +58,12 @@ class Exchange:
         if trace is not None and len(trace) <= REQUEST_ID_BYTES_LIMIT:
             headers.append((b"traceparent", trace))
         return headers
+
+    def leave(self) -> None:
+        """The client has left; called by the protocol when its connection is lost."""
+        self.client_gone = True
+        if self.on_client_gone is not None:
+            self.on_client_gone()
 
     async def read_body(
         self, receive: Any, bytes_limit: int, content_types: tuple[bytes, ...] = JSON

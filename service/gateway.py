@@ -59,7 +59,7 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         metrics = self._predictor.metrics
-        exchange = Exchange(scope)
+        exchange = scope["exchange"] = Exchange(scope)
         metrics.count("inflight_requests")
         failure: Failure | ClientGone | None = None
         try:
@@ -69,7 +69,6 @@ class Gateway:
                 self._count(exchange, 200)
                 await exchange.reply(send, 200, body, headers)
             else:
-                scope["exchange"] = exchange
                 await self._app(scope, receive, self._counting(exchange, send))
         except (Failure, ClientGone) as error:
             failure = error

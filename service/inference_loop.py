@@ -27,6 +27,9 @@ from service.wire import BatchFacts, SentText
 RECEIVE_BYTES = 1 << 18
 # An API process that reads nothing for this long is stopped or dying; others must not wait for it.
 SEND_TIMEOUT_SECONDS = 2.0
+# Where cores are scarce, a worker that is woken by a text must not keep the API process from the
+# texts behind it: it would run them one by one, at twice the cost of running them together.
+NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class InferenceLoop(LitLoop):  # type: ignore[misc]
 
     def run(self, lit_api: InferenceApi, *args: object, **kwargs: object) -> None:
         """Serve until told to end and every API process has left. LitServe calls this."""
+        os.nice(NICENESS)
         cost = CostModel()
         cost.calibrate(lit_api.hello.warm_up)
         cutter: MicroBatchCutter[SentText] = MicroBatchCutter(

@@ -100,7 +100,7 @@ def add_open_inference_routes(
         asked, inputs = parse_request(body, json_bytes)
         texts, batch = texts_of(list(inputs), settings.max_texts)
         deadline_at = deadline(exchange, None, settings.timeout_ms)
-        prediction = await predictor.predict(exchange, request.receive, texts, batch, deadline_at)
+        prediction = await predictor.predict(exchange, texts, batch, deadline_at)
         scores = np.array(list(map(probabilities, prediction.logits)), dtype=np.float32)
         answer, json_end = pack_reply(asked, name, manifest.version, manifest.labels, scores)
         response = Response(answer, media_type="application/json")

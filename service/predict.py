@@ -25,7 +25,7 @@ class PredictEndpoint:
         texts, batch = texts_of(request.inputs, self._settings.max_texts)
         deadline_at = deadline(exchange, request.timeout_ms, self._settings.timeout_ms)
         prediction = await self._predictor.predict(
-            exchange, receive, texts, batch, deadline_at, _side_to_cut(request)
+            exchange, texts, batch, deadline_at, _side_to_cut(request)
         )
         answer = self._reply.body(prediction, batch, request.raw_scores)
         ended_at = now()

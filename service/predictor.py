@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from service.admission import Admission
 from service.cores import Allotment
@@ -74,7 +74,6 @@ class Predictor:
     async def predict(
         self,
         exchange: Exchange,
-        receive: Any,
         texts: list[str],
         batch: bool,
         deadline_at: float,
@@ -82,8 +81,7 @@ class Predictor:
     ) -> Prediction:
         """Logits of every text, or the first failure for all of them.
 
-        ``truncate`` is the side to cut, if texts may be cut at all. ``receive`` is watched for
-        the client's leaving and left alone once this returns.
+        ``truncate`` is the side to cut, if texts may be cut at all.
 
         Raises:
             Overloaded, Invalid, DeadlinePassed, Unavailable, Internal: nothing was predicted.
@@ -97,8 +95,10 @@ class Predictor:
         self._admission.observe_length(characters, whole_tokens)
         prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
         exchange.prediction = prediction
+        if exchange.client_gone:
+            raise ClientGone
         self.dispatcher.submit(prediction)
-        watch = Watch(self._loop, self.dispatcher, prediction, receive)
+        watch = Watch(self._loop, self.dispatcher, exchange, prediction)
         try:
             await prediction.answered
         except asyncio.CancelledError:

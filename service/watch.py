@@ -1,14 +1,11 @@
 """Looks after a request that waits: its deadline, and whether its client is still there."""
 
 import asyncio
-from typing import Any
 
 from service.dispatcher import Dispatcher
+from service.exchange import Exchange
 from service.failure import ClientGone, DeadlinePassed
 from service.prediction import Prediction, now
-
-# Listening for the client's leaving costs a task; most answers are out before it would pay.
-LISTEN_AFTER_SECONDS = 0.02
 
 
 class Watch:
@@ -18,33 +15,26 @@ class Watch:
         self,
         loop: asyncio.AbstractEventLoop,
         dispatcher: Dispatcher,
+        exchange: Exchange,
         prediction: Prediction,
-        receive: Any,
     ) -> None:
         self._loop = loop
         self._dispatcher = dispatcher
+        self._exchange = exchange
         self._prediction = prediction
-        self._receive = receive
-        self._listener: asyncio.Task[None] | None = None
-        seconds_left = prediction.deadline_at - now()
-        self._timer = loop.call_later(max(0.0, min(seconds_left, LISTEN_AFTER_SECONDS)), self._look)
+        exchange.on_client_gone = self._leave
+        self._timer = loop.call_later(max(0.0, prediction.deadline_at - now()), self._look)
 
     def stop(self) -> None:
         self._timer.cancel()
-        if self._listener is not None:
-            self._listener.cancel()
+        self._exchange.on_client_gone = None
 
     def _look(self) -> None:
         seconds_left = self._prediction.deadline_at - now()
-        if seconds_left <= 0:
+        if seconds_left > 0:  # the loop's clock stands still while it is busy: a timer may be early
+            self._timer = self._loop.call_later(seconds_left, self._look)
+        else:
             self._dispatcher.abandon(self._prediction, DeadlinePassed("the deadline passed"))
-            return
-        if self._listener is None:
-            self._listener = self._loop.create_task(self._listen())
-        self._timer = self._loop.call_later(seconds_left, self._look)
 
-    async def _listen(self) -> None:
-        message = await self._receive()
-        while message["type"] != "http.disconnect":
-            message = await self._receive()
+    def _leave(self) -> None:
         self._dispatcher.abandon(self._prediction, ClientGone())
