@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.backends import Backend, BackendError
-from service.engine.backends.selection import BackendName, open_backend, select_backend
+from service.engine.backends import Backend, BackendError, BackendName
+from service.engine.backends.selection import open_backend, select_backend
 from service.engine.bundle import Bundle
 from service.engine.golden import TOLERANCE, read_golden, softmax
 from service.engine.packed_batch import PackedBatch, Scores
