@@ -65,9 +65,43 @@ def plan_epoch(
     kind = generator.integers(0, 3, len(texts))
     anywhere = np.floor(generator.random(len(texts)) * (room + 1)).astype(np.int64)
     starts = np.choose(kind, [np.zeros_like(room), room, anywhere])
-    order = np.argsort(cropped * (1 + LENGTH_NOISE * generator.random(len(texts))), kind="stable")
+    batches = form_batches(cropped, batch_tokens, batch_texts, generator)
+    return EpochPlan(texts, starts, cropped, batches)
+
+
+def plan_pass(
+    lengths: Int64s,
+    window_tokens: int,
+    shortest_tokens: int,
+    batch_tokens: int,
+    generator: np.random.Generator,
+) -> EpochPlan:
+    """All of every text, cut into consecutive windows from a random place on.
+
+    Only windows of at least ``shortest_tokens`` are kept.
+    """
+    # A first window of random length, so that passes cut at different places.
+    head = np.where(
+        lengths > window_tokens, generator.integers(1, window_tokens + 1, len(lengths)), 0
+    )
+    counts = -(-(lengths - head) // window_tokens) + (head > 0)
+    texts = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(texts)) - np.repeat(np.cumsum(counts) - counts, counts)
+    begin = number * window_tokens + np.where(head > 0, head - window_tokens, 0)[texts]
+    starts = np.maximum(begin, 0)
+    cut = np.minimum(begin + window_tokens, lengths[texts]) - starts
+    kept = cut >= shortest_tokens
+    texts, starts, cut = texts[kept], starts[kept], cut[kept]
+    return EpochPlan(texts, starts, cut, form_batches(cut, batch_tokens, len(texts), generator))
+
+
+def form_batches(
+    lengths: Int64s, batch_tokens: int, batch_texts: int, generator: np.random.Generator
+) -> list[Int64s]:
+    """Windows of similar lengths together, in random order; the limits count the padding."""
+    order = np.argsort(lengths * (1 + LENGTH_NOISE * generator.random(len(lengths))), kind="stable")
     batches, first = [], 0
-    ordered = cropped[order]
+    ordered = lengths[order]
     while first < len(order):
         last, longest = first, 0
         while last < len(order) and last - first < batch_texts:
@@ -77,5 +111,4 @@ def plan_epoch(
             last += 1
         batches.append(order[first:last])
         first = last
-    shuffled = [batches[index] for index in generator.permutation(len(batches))]
-    return EpochPlan(texts, starts, cropped, shuffled)
+    return [batches[index] for index in generator.permutation(len(batches))]

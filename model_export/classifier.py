@@ -139,8 +139,26 @@ def reversed_positions(lengths: Tensor, time: int) -> Tensor:
     return torch.where(steps < lengths, lengths - 1 - steps, steps)  # (time, batch)
 
 
+class Reversal(torch.autograd.Function):
+    """Rows in another order that is its own inverse; a third of the cost of ``gather``."""
+
+    @staticmethod
+    def forward(context: Any, features: Tensor, rows: Tensor) -> Tensor:
+        context.save_for_backward(rows)
+        return features.flatten(0, 1).index_select(0, rows).view_as(features)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (rows,) = context.saved_tensors
+        return gradients[0].flatten(0, 1).index_select(0, rows).view_as(gradients[0]), None
+
+
 def reverse(features: Tensor, positions: Tensor) -> Tensor:
-    return features.gather(0, positions.unsqueeze(2).expand_as(features))  # (time, batch, size)
+    """Features (time, batch, size) with each text's steps at ``positions`` (time, batch)."""
+    batch = torch.arange(positions.shape[1], device=positions.device)
+    rows = (positions * positions.shape[1] + batch).flatten()  # (time * batch,)
+    reversed_features: Tensor = Reversal.apply(features, rows)  # type: ignore[no-untyped-call]
+    return reversed_features
 
 
 def pad(token_ids: Sequence[Sequence[int] | npt.NDArray[np.integer[Any]]]) -> tuple[Tensor, Tensor]:

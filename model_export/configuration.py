@@ -53,6 +53,36 @@ class TeacherConfiguration(Section):
     network_from_epoch: int = Field(default=3, ge=1)
 
 
+class PretrainingConfiguration(Section):
+    """Prediction of corrupted tokens on all texts, before any label is seen.
+
+    ``passes`` are passes over the texts, of which the last may be a part (2.5), cut into windows of
+    ``window_tokens``. ``corrupted`` is the share of tokens to predict, of which ``random`` are
+    replaced by any token and the others blanked. Tokens more frequent than ``frequent`` are
+    predicted less often, by the square root of the ratio: commas teach little.
+    """
+
+    passes: float = Field(default=1.0, gt=0)
+    window_tokens: int = Field(default=128, ge=2)
+    batch_tokens: int = Field(default=8192, ge=1)
+    corrupted: Probability = Field(default=0.2, gt=0)
+    random: Probability = 0.1
+    frequent: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    warmup_steps: int = Field(default=100, ge=0)
+    gradient_norm: float = Field(default=1.0, gt=0)
+
+
+class AdversarialConfiguration(Section):
+    """From ``from_epoch`` on each batch is learned a second time, which doubles the cost, with the
+    embedded texts moved ``norm`` times their own norm to where the loss grows fastest; that loss
+    counts ``weight`` times."""
+
+    from_epoch: int = Field(default=1, ge=1)
+    norm: float = Field(default=0.02, gt=0)
+    weight: float = Field(default=1.0, gt=0)
+
+
 class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
     from a text in each of them (the last entry holds for all that follow)."""
@@ -89,8 +119,10 @@ class Configuration(Section):
     vocabulary: VocabularyConfiguration = VocabularyConfiguration()
     model: ModelConfiguration = ModelConfiguration()
     dropout: DropoutConfiguration = DropoutConfiguration()
+    pretraining: PretrainingConfiguration | None = None
     training: TrainingConfiguration = TrainingConfiguration()
     teacher: TeacherConfiguration | None = None
+    adversarial: AdversarialConfiguration | None = None
 
 
 def read_configuration(path: Path) -> Configuration:

@@ -53,10 +53,8 @@ def prepare(
     # Stable: labelled texts come first and keep their order.
     order = np.argsort(corpus.labels < 0, kind="stable")
     labelled = int((corpus.labels >= 0).sum())
-    if configuration.teacher is None:
-        order = order[:labelled]
-    else:
-        shares[corpus.labels < 0] *= configuration.teacher.unlabelled_fraction
+    teacher = configuration.teacher
+    shares[corpus.labels < 0] *= teacher.unlabelled_fraction if teacher else 0
     corpus, shares = corpus.take(order), shares[order]
     dev = {file.name: corpora[file.name] for file in files if file.split == "dev"}
     console.print(
@@ -65,7 +63,7 @@ def prepare(
     )
     size = tokenizer.get_vocab_size()
     soft_labels = vectors = None
-    if len(corpus) > labelled:
+    if teacher and len(corpus) > labelled:
         soft_labels = prepare_soft_labels(configuration, corpus, labelled, dev, run, console)
     if configuration.training.pretrained_embedding:
         vectors = prepare_vectors(corpus, size, configuration.model.embedding_size, run, console)

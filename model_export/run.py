@@ -1,7 +1,7 @@
 """A run directory: what a training has done so far, every file whole at any moment.
 
-``configuration.json``, ``tokenizer.json``, ``cache/`` (token ids), ``embedding.pt``,
-``soft_labels-*.pt``, ``checkpoint.pt`` (to go on from), ``best.pt`` (to export), ``history.json``.
+``run.json``, ``tokenizer.json``, ``cache/`` (token ids), ``embedding.pt``, ``pretraining.pt`` and
+``checkpoint.pt`` (to go on from), ``soft_labels-*.pt``, ``best.pt`` (to export), ``history.json``.
 """
 
 import json
@@ -28,6 +28,10 @@ class Run:
     @property
     def cache(self) -> Path:
         return self.directory / "cache"
+
+    @property
+    def pretraining(self) -> Path:
+        return self.directory / "pretraining.pt"
 
     @property
     def checkpoint(self) -> Path:

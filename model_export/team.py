@@ -43,9 +43,17 @@ class Team:
         return tensor
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Give every parameter the sum of all processes' gradients.
+
+        A process that had no text of a batch has none and adds zeros.
+        """
         if self.size == 1:
             return
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        gradients = []
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
         flat = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
         start = 0
         for gradient in gradients:

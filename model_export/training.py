@@ -25,6 +25,7 @@ from model_export.corpus import Corpus, Int64s
 from model_export.dataset import find_data_files
 from model_export.prediction import accuracy, predict_logits
 from model_export.preparation import TrainingData, prepare
+from model_export.pretraining import Pretrainer
 from model_export.progress import TokenProgress
 from model_export.run import Run, load_tensors, save_tensors, write_whole
 from model_export.team import Team, assemble
@@ -87,7 +88,14 @@ def fit(
     console = console or Console(quiet=True)
     prepared = prepare(configuration, find_data_files(data), run, Console(quiet=True))
     place = torch.device(device)
-    Trainer(configuration, prepared, run, place, save_seconds, team, console).fit()
+    trainer = Trainer(configuration, prepared, run, place, save_seconds, team, console)
+    settings = configuration.pretraining
+    if settings and not run.checkpoint.exists():
+        pretrainer = Pretrainer(
+            configuration, settings, prepared, run, place, save_seconds, team, console
+        )
+        trainer.begin_from(pretrainer.fit())
+    trainer.fit()
 
 
 class Trainer:
@@ -125,12 +133,18 @@ class Trainer:
         self.targets = torch.zeros(len(data.corpus), labels)  # (texts, labels)
         self.weights = torch.ones(len(data.corpus))  # (texts,)
 
+        if data.vectors is not None:
+            self.classifier.embedding.weight.data.copy_(data.vectors)
+
+    def begin_from(self, pretrained: Classifier) -> None:
+        """Take all but the linear layer of a pretrained network."""
+        self.classifier.embedding.load_state_dict(pretrained.embedding.state_dict())
+        self.classifier.recurrent.load_state_dict(pretrained.recurrent.state_dict())
+
     def fit(self) -> None:
         if self.run.checkpoint.exists():
             self.load()
         else:
-            if self.data.vectors is not None:
-                self.classifier.embedding.weight.data.copy_(self.data.vectors)
             self.averaged.load_state_dict(self.classifier.state_dict())
         while self.state.epoch < self.settings.epochs:
             if self.state.epochs_without_gain >= self.settings.patience_epochs:
@@ -223,20 +237,42 @@ class Trainer:
         loss = torch.zeros(())
         if len(mine):
             # Losses are divided by the whole batch's number of texts, so that sums are its mean.
-            loss = self.loss(plan.batch(self.data.corpus, mine)) / len(windows)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.learn(plan.batch(self.data.corpus, mine), 1 / len(windows))
         self.team.sum_gradients(self.classifier.parameters())
         nn.utils.clip_grad_norm_(self.classifier.parameters(), self.settings.gradient_norm)
         self.optimiser.step()
         self.average()
-        return float(self.team.sum(loss.detach().clone()))
+        return float(self.team.sum(loss))
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The summed loss of a batch. Terms on perturbed embeddings would start from ``embed``."""
-        token_ids, lengths = batch.token_ids.to(self.device), batch.lengths.to(self.device)
+    def learn(self, batch: Batch, scale: float) -> Tensor:
+        """Add the gradients of a batch's summed loss times ``scale``; returns that product."""
+        features = self.form.embed(batch.token_ids.to(self.device))  # (time, batch, embedding)
+        clean, gradient = self.backward(features, batch, scale)
+        adversarial = self.configuration.adversarial
+        if adversarial and self.state.epoch + 1 >= adversarial.from_epoch:
+            # From the same features, so that both losses share the dropout of the embedding.
+            moved = features + perturbation(
+                features.detach(), gradient, batch.lengths.to(self.device), adversarial.norm
+            )
+            _, second = self.backward(moved, batch, scale * adversarial.weight)
+            gradient = gradient + second
+        features.backward(gradient)  # type: ignore[no-untyped-call]
+        return clean
+
+    def backward(self, features: Tensor, batch: Batch, scale: float) -> tuple[Tensor, Tensor]:
+        """Gradients for all but the embedding; returns the loss and its gradient at features."""
+        features = features.detach().requires_grad_()
+        loss = self.loss(features, batch) * scale
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert features.grad is not None
+        return loss.detach(), features.grad
+
+    def loss(self, features: Tensor, batch: Batch) -> Tensor:
+        """The summed loss of a batch embedded as ``features`` (time, batch, embedding)."""
+        lengths = batch.lengths.to(self.device)
         targets = self.targets[batch.texts].to(self.device)  # (batch, labels)
         weights = self.weights[batch.texts].to(self.device)  # (batch,)
-        outputs = self.form.outputs(self.form.embed(token_ids), lengths)  # (time, batch, 2 hidden)
+        outputs = self.form.outputs(features, lengths)  # (time, batch, 2 * hidden)
         logits = self.form.linear(self.form.final_states(outputs, lengths))
         loss = weighted_loss(logits, targets, weights)
         if self.settings.pooled_loss:
@@ -331,3 +367,15 @@ def mean_over_time(outputs: Tensor, lengths: Tensor) -> Tensor:
     steps = torch.arange(outputs.shape[0], device=lengths.device).unsqueeze(1)
     kept = (steps < lengths).unsqueeze(2)  # (time, batch, 1)
     return (outputs * kept).sum(0) / lengths.unsqueeze(1)
+
+
+def perturbation(features: Tensor, gradient: Tensor, lengths: Tensor, norm: float) -> Tensor:
+    """Along each text's gradient (time, batch, embedding), ``norm`` times its features' norm long.
+
+    The adversarial direction of Miyato, Dai & Goodfellow (ICLR 2017), in units of the text.
+    """
+    steps = torch.arange(features.shape[0], device=lengths.device).unsqueeze(1)
+    inside = (steps < lengths).unsqueeze(2)  # (time, batch, 1)
+    size = (features * inside).square().sum((0, 2)).sqrt()  # (batch,)
+    steepness = gradient.square().sum((0, 2)).sqrt().clamp(min=1e-12)  # (batch,)
+    return gradient * (norm * size / steepness).unsqueeze(1)

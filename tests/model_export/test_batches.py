@@ -1,6 +1,6 @@
 import numpy as np
 
-from model_export.batches import EpochPlan, plan_epoch
+from model_export.batches import EpochPlan, plan_epoch, plan_pass
 from model_export.corpus import Corpus
 
 LENGTHS = np.array([5, 1, 300, 40, 8, 120, 3, 2, 77, 9])
@@ -57,3 +57,20 @@ def test_a_batch_holds_the_ids_of_its_windows() -> None:
             length = found.lengths[window]
             assert batch.token_ids[row, :length].tolist() == list(range(start, start + length))
             assert not batch.token_ids[row, length:].any()
+
+
+def test_a_pass_cuts_all_of_every_text_into_windows() -> None:
+    for seed in range(20):
+        found = plan_pass(LENGTHS, 32, 1, 100, np.random.default_rng(seed))
+        assert sorted(np.concatenate(found.batches)) == list(range(len(found.texts)))
+        assert found.lengths.max() <= 32
+        covered = [np.zeros(length, np.int64) for length in LENGTHS]
+        for text, start, length in zip(found.texts, found.starts, found.lengths, strict=True):
+            covered[text][start : start + length] += 1
+        assert all((tokens == 1).all() for tokens in covered)
+
+
+def test_passes_cut_at_different_places_and_drop_what_is_too_short() -> None:
+    one, other = (plan_pass(LENGTHS, 32, 8, 100, np.random.default_rng(seed)) for seed in (1, 2))
+    assert list(one.starts) != list(other.starts)
+    assert min(one.lengths.min(), other.lengths.min()) >= 8

@@ -1,7 +1,3 @@
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +7,9 @@ from rich.console import Console
 from model_export.configuration import Configuration
 from model_export.errors import ModelExportError
 from model_export.run import Run, load_tensors
-from model_export.training import train
-from tests.model_export.opinions import small_configuration, write_configuration
+from model_export.training import perturbation, train
+from tests.model_export.interrupted import train_with_kills
+from tests.model_export.opinions import small_configuration
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -51,23 +48,8 @@ def test_one_seed_gives_one_result_and_another_seed_another(
 def test_a_run_killed_again_and_again_ends_like_an_uninterrupted_one(
     trained: Run, opinions: Path, tmp_path: Path
 ) -> None:
-    configuration = write_configuration(tmp_path / "opinions.toml", small_configuration())
     run = Run(tmp_path / "killed")
-    command = [sys.executable, "-m", "model_export", "train", "--config", str(configuration)]
-    command += ["--data", str(opinions), "--run", str(run.directory), "--save-seconds", "0.05"]
-    kills = 0
-    while True:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        before = run.checkpoint.stat().st_mtime_ns if run.checkpoint.exists() else 0
-        while process.poll() is None and kills < 3:
-            if run.checkpoint.exists() and run.checkpoint.stat().st_mtime_ns != before:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.005)
-        if process.wait(120) == 0:
-            break
-    assert kills == 3
+    train_with_kills(small_configuration(), opinions, run, run.checkpoint, 3)
     assert_same_weights(run, trained)
 
 
@@ -88,6 +70,31 @@ def test_training_stops_when_patience_ends(opinions: Path, tmp_path: Path) -> No
     training = {"epochs": 9, "learning_rate": 1e-9, "patience_epochs": 2, "batch_texts": 64}
     run = train_quietly(small_configuration(training=training), opinions, tmp_path / "run")
     assert load_tensors(run.checkpoint)["state"]["epoch"] == 3
+
+
+def test_an_adversarial_perturbation_follows_each_text_s_gradient_and_spares_padding() -> None:
+    torch.manual_seed(0)
+    lengths = torch.tensor([4, 2])
+    features, gradient = torch.randn(4, 2, 3), torch.randn(4, 2, 3)
+    gradient[2:, 1] = 0  # as behind the end of a text
+    moved = perturbation(features, gradient, lengths, norm=0.05)
+    for text, length in enumerate(lengths):
+        assert moved[:, text].norm() == pytest.approx(0.05 * features[:length, text].norm())
+        alignment = torch.cosine_similarity(
+            moved[:, text].flatten(), gradient[:, text].flatten(), 0
+        )
+        assert alignment == pytest.approx(1.0)
+
+
+def test_adversarial_training_learns_from_its_first_epoch_on(
+    trained: Run, opinions: Path, tmp_path: Path
+) -> None:
+    configuration = small_configuration(adversarial={"from_epoch": 2, "norm": 0.1})
+    run = train_quietly(configuration, opinions, tmp_path / "adversarial")
+    plain, moved = (load_tensors(found.best)["history"] for found in (trained, run))
+    assert moved[0] == plain[0] | {"microseconds_per_token": moved[0]["microseconds_per_token"]}
+    assert moved[1]["loss"] != plain[1]["loss"]
+    assert moved[-1]["macro_accuracy"] > 0.9
 
 
 def test_a_run_of_another_configuration_is_left_alone(trained: Run, opinions: Path) -> None:
