@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model_export.ablation import ablate
 from model_export.card import write_card
 from model_export.configuration import read_configuration
 from model_export.errors import ModelExportError
@@ -75,6 +76,27 @@ def parser() -> argparse.ArgumentParser:
     )
 
     command = commands.add_parser(
+        "ablate",
+        help="train variants of a recipe on a small budget and compare them",
+        description="Train each variant; stop it whenever you like: the same command goes on.",
+    )
+    command.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        help="TOML file of variants, such as model_export/configurations/ablation.toml",
+    )
+    command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
+    command.add_argument("--runs", type=Path, required=True, help="directory of the variants' runs")
+    command.add_argument(
+        "--prepared", type=Path, help="run whose vocabulary, vectors and pretraining are taken over"
+    )
+    command.add_argument("--processes", type=positive, default=1, help="as of train (default 1)")
+    command.add_argument(
+        "--json", type=Path, required=True, help="file for the numbers; a table is put beside it"
+    )
+
+    command = commands.add_parser(
         "export",
         help="trace a run's best weights, verify them and publish a bundle",
         description="Write, verify and publish a bundle. When a check fails nothing is published.",
@@ -107,7 +129,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--bundle", type=Path, required=True, help="directory of the bundle")
     command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
     command.add_argument("--behaviour", type=Path, help=BEHAVIOUR_HELP)
-    command.add_argument("--notes", type=Path, help="Markdown on data, use and limits to include")
+    command.add_argument(
+        "--notes", type=Path, nargs="+", default=[], help="Markdown on data, use, limits to include"
+    )
 
     command = commands.add_parser(
         "roofline", help="measure how fast this machine could be, and how fast each form is"
@@ -145,6 +169,17 @@ def run_command(options: argparse.Namespace, console: Console) -> int:
             options.processes,
             console,
             options.save_seconds,
+        )
+    elif options.command == "ablate":
+        prepared = Run(options.prepared) if options.prepared else None
+        ablate(
+            options.config,
+            options.data,
+            options.runs,
+            prepared,
+            options.processes,
+            options.json,
+            console,
         )
     elif options.command == "export":
         export(Run(options.run), options.bundle, options.data, console)

@@ -19,7 +19,7 @@ from service.engine.bundle import Bundle, Manifest
 
 
 def write_card(
-    directory: Path, data: Path, behaviour: Path | None, notes: Path | None, console: Console
+    directory: Path, data: Path, behaviour: Path | None, notes: Sequence[Path], console: Console
 ) -> None:
     """Write ``evaluation.json``, ``evaluation.int8.json``, pictures and ``MODEL_CARD.md``.
 
@@ -27,9 +27,9 @@ def write_card(
         ModelExportError, BundleError, BackendError: as ``evaluate`` does, or unreadable notes.
     """
     try:
-        remarks = notes.read_text(encoding="utf-8").strip() if notes else ""
+        remarks = "\n\n".join(path.read_text(encoding="utf-8").strip() for path in notes)
     except OSError as error:
-        raise ModelExportError(f"{notes}: cannot be read ({error.strerror})") from error
+        raise ModelExportError(f"{error.filename}: cannot be read ({error.strerror})") from error
     manifest = Bundle(directory).manifest
     report = evaluate(directory, data, "onnx", behaviour, directory / "evaluation.json", console)
     int8 = evaluate(
@@ -181,8 +181,16 @@ def training_text(manifest: Manifest) -> str:
     history = manifest.training["history"]
     last = history[-1]
     environment = ", ".join(f"{k} {v}" for k, v in manifest.training["environment"].items())
+    begun = manifest.training.get("pretraining")
+    before = ""
+    if begun:
+        before = (
+            f"Pretraining: {begun['tokens'] / 1e6:.1f} million token steps at "
+            f"{begun['seconds'] / begun['tokens'] * 1e6:.0f} µs each, from "
+            f"{begun['first_loss']:.2f} to {begun['loss']:.2f} nats per predicted token. Training: "
+        )
     return (
-        f"{last['epoch']} epochs, {last['tokens'] / 1e6:.1f} million token steps at "
+        f"{before}{last['epoch']} epochs, {last['tokens'] / 1e6:.1f} million token steps at "
         f"{last['microseconds_per_token']:.0f} µs each. Code {manifest.training['code_revision']}; "
         f"{environment}."
     )

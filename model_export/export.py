@@ -180,6 +180,7 @@ def write_manifest(
 
 
 def training_facts(run: Run, best: dict[str, Any]) -> dict[str, Any]:
+    pretraining = load_tensors(run.pretraining)["state"] if run.pretraining.exists() else None
     return {
         "configuration": run.configuration().model_dump(mode="json"),
         "data_sha256": run.data_sha256(),
@@ -188,6 +189,7 @@ def training_facts(run: Run, best: dict[str, Any]) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "tokenizers", "onnx", "onnxruntime")},
         },
+        "pretraining": pretraining,
         "history": best["history"],
     }
 

@@ -6,6 +6,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,25 @@ class Run:
     def facts_path(self) -> Path:
         return self.directory / "run.json"
 
+    def borrow(self, other: "Run") -> None:
+        """Copy what another run made before its first epoch and would come out the same here."""
+        mine, others = self.configuration(), other.configuration()
+        same = ["vocabulary", "labels"]
+        if self.data_sha256() != other.data_sha256() or not agree(mine, others, same):
+            return
+        names = ["tokenizer.json", "cache", "soft_labels-ngrams.pt"]
+        if mine.model.embedding_size == others.model.embedding_size:
+            names.append("embedding.pt")
+        begins = mine.training.pretrained_embedding == others.training.pretrained_embedding
+        if begins and agree(mine, others, ["seed", "model", "pretraining"]):
+            names.append("pretraining.pt")
+        for name in names:
+            source, target = other.directory / name, self.directory / name
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            elif source.exists() and not target.exists():
+                shutil.copyfile(source, target)
+
     def configuration(self) -> Configuration:
         """Raises ModelExportError when this is no run."""
         return Configuration.model_validate(self._facts()["configuration"])
@@ -76,6 +96,10 @@ class Run:
         except OSError as error:
             raise ModelExportError(f"{self.directory}: is not a training run") from error
         return facts
+
+
+def agree(one: Configuration, other: Configuration, sections: list[str]) -> bool:
+    return all(getattr(one, section) == getattr(other, section) for section in sections)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

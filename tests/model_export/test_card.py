@@ -24,7 +24,7 @@ def test_the_card_tells_what_was_measured(
     suite, notes = tmp_path / "suite.toml", tmp_path / "notes.md"
     suite.write_text(SUITE)
     notes.write_text("## Terms\n\nInvented for a test.\n")
-    write_card(bundle.directory, opinions, suite, notes, console)
+    write_card(bundle.directory, opinions, suite, [notes], console)
     card = (bundle.directory / "MODEL_CARD.md").read_text()
     for part in ("Invented for a test.", "| opinions/dev | 60 |", "| plain | minimum | 2 | 50% |"):
         assert part in card
