@@ -7,9 +7,8 @@ latency is measured at shares of it, for the curves.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from load_tests.probe import Probe, Prober
+from load_tests.probe import FULL_LOAD_CLIENTS, Probe, Prober
 
-CLIENTS = 64
 SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.15)
 RELATIVE_WIDTH = 0.04
 MOST_STEPS = 8
@@ -59,9 +58,9 @@ def measure_capacity(
     say: Callable[[str], None],
 ) -> Capacity:
     """Closed loop, bisection, curve."""
-    prober.closed(CLIENTS, min(2.0, seconds))  # warms up
-    closed = prober.closed(CLIENTS, seconds)
-    say(f"{name}: {closed.answered_per_second:,.0f}/s with {CLIENTS} clients in a closed loop")
+    prober.closed(FULL_LOAD_CLIENTS, min(2.0, seconds))  # warms up
+    closed = prober.closed(FULL_LOAD_CLIENTS, seconds)
+    say(f"{name}: {closed.answered_per_second:,.0f}/s in a closed loop")
 
     def meets(rate: float) -> bool:
         probe = prober.open(rate, seconds)

@@ -14,11 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from load_tests.ceiling import measure_bare_call, measure_ceiling
 from load_tests.generator import Generator, http_request, percentile
-from load_tests.machine import describe_machine
 from load_tests.peer import (
     Peer,
     PeerMissing,
@@ -29,12 +26,11 @@ from load_tests.peer import (
     prepare_environment,
 )
 from load_tests.reference_answers import ReferenceAnswers
+from load_tests.results import Results, begin_results
 from load_tests.server_process import ServerError, ServerProcess, free_port
-from load_tests.texts import MIXES, LoadText, Mix, generate
+from load_tests.texts import MIXES, TEXTS, LoadText, Mix, generate
 from load_tests.wrk import WrkError, run_wrk, wrk_is_installed
 
-FORMAT_VERSION = 1
-TEXTS = 500
 WARM_UP_SECONDS = 1.5
 CHECKED_TEXTS = 8
 
@@ -107,16 +103,16 @@ class Comparison:
             precision: ReferenceAnswers(bundle, precision) for precision in precisions
         }
         self._labels = self._references[precisions[0]].labels
-        self._texts = {mix: generate(mix, TEXTS) for mix in MIXES}
+        self._texts = {mix: generate(mix) for mix in MIXES}
         self._executables: dict[str, Path] = {}
         self._described: list[dict[str, object]] = []
         self._measurements: list[dict[str, object]] = []
         self._ceilings: list[dict[str, object]] = []
         self._bare_calls: list[dict[str, object]] = []
 
-    def run(self) -> dict[str, object]:
+    def run(self) -> Results:
         started_at = time.time()
-        machine = describe_machine()
+        results = begin_results()
         self._prepare()
         for number in range(1, self._rounds + 1):
             for precision in self._precisions:
@@ -127,10 +123,8 @@ class Comparison:
                     if peer.name in self._executables:
                         self._measure_peer(number, precision, peer)
         return {
-            "format_version": FORMAT_VERSION,
-            "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started_at)),
+            **results,
             "took_seconds": round(time.time() - started_at),
-            "machine": machine,
             "bundle_digest": self._references[self._precisions[0]].bundle_digest,
             "options": {
                 "rounds": self._rounds,
@@ -270,14 +264,3 @@ class Comparison:
 
     def _report(self, number: int, precision: str, subject: str, load: str, finding: str) -> None:
         say(f"[{number}/{self._rounds}] {precision}  {subject:<24} {load:<9} {finding}")
-
-
-def json_safe(value: object) -> object:
-    """NaN, which JSON has not, as null."""
-    if isinstance(value, dict):
-        return {key: json_safe(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [json_safe(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

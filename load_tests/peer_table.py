@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
 from load_tests.peer import OURS
-
-Results = dict[str, Any]
+from load_tests.results import Results, measured_on
 
 
 class Rounds:
@@ -81,6 +79,12 @@ COLUMNS = (
     ("p99 of the short ones in mixed, ms", "mixed", 64, "short_p99_ms", 0),
     ("refused, %", "", 0, "", 1),
 )
+
+
+def peer_summary(results: Results) -> str:
+    """The table of the precision that is the default, or the only one."""
+    precision = min(row["precision"] for row in results["bare_calls"])
+    return f"{_table(results, Rounds(results), precision)}\n\n{_how(results)}"
 
 
 def peer_table(results: Results) -> str:
@@ -195,14 +199,13 @@ def _configurations(results: Results) -> str:
         else:
             version = f"{peer['framework']}, {peer['version']}"
             lines.append(f"- {peer['name']} ({version}): {peer['configuration']}")
-    machine, options = results["machine"], results["options"]
-    lines.append("")
-    lines.append(
+    return "\n".join([*lines, "", _how(results)])
+
+
+def _how(results: Results) -> str:
+    options = results["options"]
+    return (
         f"Medians of {options['rounds']} interleaved rounds of {options['seconds']:g} s with"
-        f" (lowest–highest); {machine['processor']}, {machine['cores']} cores,"
-        f" {machine['memory_gib']} GiB; Python {machine['python']}, ONNX Runtime"
-        f" {machine['packages'].get('onnxruntime', '?')}; {results['started_at'][:10]}. The p50 of"
-        " bare ONNX Runtime is one text tokenised and run alone. Refused and broken requests never"
-        " count as throughput."
+        " (lowest–highest). The p50 of bare ONNX Runtime is one text tokenised and run alone."
+        f" Refused and broken requests never count as throughput. {measured_on(results)}"
     )
-    return "\n".join(lines)

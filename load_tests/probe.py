@@ -12,6 +12,8 @@ from load_tests.reference_answers import KnownAnswers
 from load_tests.service_process import Service
 from load_tests.texts import LoadText
 
+# Of a closed loop that leaves no worker without something to do.
+FULL_LOAD_CLIENTS = 64
 STAGES = ("tokenize", "queue", "transport", "inference", "total")
 STAGE = re.compile(rb"(\w+);dur=([0-9.]+)")
 TIMING = re.compile(rb"\r\nserver-timing: *([^\r]+)", re.IGNORECASE)

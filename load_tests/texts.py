@@ -14,6 +14,8 @@ from typing import Literal, get_args
 Kind = Literal["short", "long"]
 Mix = Literal["short", "mixed", "long"]
 MIXES: tuple[Mix, ...] = get_args(Mix)
+# Enough that a cache of answers or a lucky draw would not show.
+TEXTS = 500
 LONG_SHARE: dict[Mix, float] = {"short": 0.0, "mixed": 0.2, "long": 1.0}
 
 
@@ -45,7 +47,7 @@ class LoadText:
     kind: Kind
 
 
-def generate(mix: Mix, count: int, seed: int = 0) -> list[LoadText]:
+def generate(mix: Mix, count: int = TEXTS, seed: int = 0) -> list[LoadText]:
     """The same texts for the same arguments, on every machine."""
     random_source = random.Random(f"{mix} {seed}")
     longs = round(count * LONG_SHARE[mix])

@@ -31,8 +31,8 @@ def allot(settings: Settings, cores: float) -> Allotment:
     """The rule; any of the three can be set by hand.
 
     On a CPU one single-threaded worker per core: two threads within a forward pass gain nothing
-    at these sizes (load_tests/README.md has the measurement). An API process keeps up with about
-    eight workers. On CUDA one worker per device, and torch's own threads.
+    at these sizes (load_tests/README.md: capacity by workers and threads). An API process keeps up
+    with about eight workers. On CUDA one worker per device, and torch's own threads.
     """
     if settings.device == "cuda":
         workers = settings.workers or 1

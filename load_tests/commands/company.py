@@ -2,52 +2,47 @@
 
 import argparse
 import json
-import sys
 
-from load_tests.commands.options import add_bundle_options
-from load_tests.probe import Prober
-from load_tests.service_process import BACKENDS, running_service
+from load_tests.commands.options import add_bundle_options, add_output_option, own_service, say
+from load_tests.probe import FULL_LOAD_CLIENTS, Prober
+from load_tests.results import begin_results, write_results
 from load_tests.texts import generate
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TextTokenizer
 
-TEXTS = 500
-CLIENTS = 64
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bundle_options(parser)
+    add_output_option(parser, "company")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--share", type=float, default=0.7, help="of the mixed capacity")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = {"backend": BACKENDS[arguments.precision]}
+    results = begin_results()
     tokenizer = TextTokenizer(Bundle(arguments.bundle))
-    mixed, short = generate("mixed", TEXTS), generate("short", TEXTS)
+    mixed, short = generate("mixed"), generate("short")
     tokens = [
-        sum(map(len, tokenizer.encode([text.text for text in texts]))) / TEXTS
+        sum(map(len, tokenizer.encode([text.text for text in texts]))) / len(texts)
         for texts in (mixed, short)
     ]
     rounds = []
-    with running_service(arguments.bundle, settings) as service:
+    with own_service(arguments) as service:
         in_company = Prober(service, mixed, answers=None)
         alone = Prober(service, short, answers=None)
-        in_company.closed(CLIENTS, 3.0)  # warms up
-        capacity = in_company.closed(CLIENTS, arguments.seconds).answered_per_second
+        in_company.closed(FULL_LOAD_CLIENTS, min(3.0, arguments.seconds))  # warms up
+        capacity = in_company.closed(FULL_LOAD_CLIENTS, arguments.seconds).answered_per_second
         rate = arguments.share * capacity
         short_rate = rate * tokens[0] / tokens[1]
         for number in range(arguments.rounds):
             mixed_probe = in_company.open(rate, arguments.seconds, seed=number)
             short_probe = alone.open(short_rate, arguments.seconds, seed=number)
             rounds.append((mixed_probe.short_p99_ms, short_probe.short_p99_ms))
-            print(
+            say(
                 f"[{number + 1}/{arguments.rounds}] {rate:,.0f}/s mixed: p99 of the short ones"
                 f" {rounds[-1][0]:.1f} ms; {short_rate:,.0f}/s short alone: {rounds[-1][1]:.1f} ms"
-                f" ({short_probe.refused} refused)",
-                file=sys.stderr,
-                flush=True,
+                f" ({short_probe.refused} refused)"
             )
     ratios = sorted(among / by_themselves for among, by_themselves in rounds)
     figures = {
@@ -60,4 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         "highest_ratio": ratios[-1],
     }
     print(json.dumps(figures, indent=1))
+    options = {
+        name: getattr(arguments, name) for name in ("precision", "rounds", "seconds", "share")
+    }
+    write_results({**results, "options": options, **figures}, arguments.output)
     return 0

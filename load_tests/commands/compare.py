@@ -1,18 +1,15 @@
 """Compare two revisions of the service, interleaved; ends with 1 if the second is surely slower."""
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from load_tests.commands.options import add_bundle_options
+from load_tests.commands.options import add_bundle_options, own_service, say
 from load_tests.probe import Probe, Prober
 from load_tests.revision import checked_out, name_of
 from load_tests.revision_comparison import Ratio, bootstrap_ratio
-from load_tests.service_process import BACKENDS, running_service
 from load_tests.texts import Mix, generate
 
-TEXTS = 500
 LOADS: tuple[tuple[str, Mix, int], ...] = (
     ("short, 1 client", "short", 1),
     ("short, 64 clients", "short", 64),
@@ -55,11 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
-    settings = {"backend": BACKENDS[arguments.precision]}
     rates = {}
-    with running_service(arguments.bundle, settings, root) as service:
+    with own_service(arguments, root) as service:
         for name, mix, clients in LOADS:
-            prober = Prober(service, generate(mix, TEXTS), answers=None)
+            prober = Prober(service, generate(mix), answers=None)
             prober.closed(clients, min(1.5, arguments.seconds))  # warms up
             probe: Probe = prober.closed(clients, arguments.seconds)
             rates[name] = probe.answered_per_second
@@ -76,7 +72,3 @@ def _judge(name: str, ratio: Ratio, at_least: float) -> bool:
         verdict = "not slower"
     print(f"{name:<18} {ratio}  {verdict}")
     return slower
-
-
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -9,6 +9,8 @@ import statistics
 from contextlib import ExitStack
 from pathlib import Path
 
+from load_tests.commands.options import add_output_option
+from load_tests.results import begin_results, write_results
 from load_tests.server_process import ROOT, ServerError
 from load_tests.service_process import running_service
 from load_tests.wrk import WrkError, run_wrk, wrk_is_installed
@@ -23,6 +25,7 @@ TEXT = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundle = ROOT / "models" / "sentiment"
     parser.add_argument("--bundle", type=Path, default=bundle, help="default: the shipped one")
+    add_output_option(parser, "metrics-cost")
     parser.add_argument("--clients", type=int, default=64, help="connections (default 64)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of one run (default 5)")
     parser.add_argument("--rounds", type=int, default=6, help="runs of each (default 6)")
@@ -31,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not wrk_is_installed():
         raise ServerError("wrk is not installed (make tools)")
+    results = begin_results()
     rates: dict[bool, list[float]] = {True: [], False: []}
     with ExitStack() as stack:
         ports = {}
@@ -51,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         "requests_per_second_without": round(off),
         "cost_ratio": round(1 - on / off, 4),
     }
+    options = {name: getattr(arguments, name) for name in ("clients", "seconds", "rounds")}
+    write_results({**results, "options": options, **report}, arguments.output)
     print(json.dumps(report))
     return 0
 

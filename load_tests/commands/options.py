@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from load_tests.server_process import ROOT
 from load_tests.service_process import BACKENDS, Service, running_service
 
 
@@ -26,12 +28,28 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_output_option(parser: argparse.ArgumentParser, measurement: str) -> None:
+    default = Path("build/load") / f"{measurement}.json"
+    parser.add_argument("--output", type=Path, default=default, help="where the results go")
+
+
+def own_service(
+    arguments: argparse.Namespace, root: Path = ROOT, **settings: object
+) -> AbstractContextManager[Service]:
+    """A service for the measurement alone, from the sources at ``root``."""
+    backend = BACKENDS[arguments.precision]
+    return running_service(arguments.bundle, {"backend": backend, **settings}, root)
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def service_of(arguments: argparse.Namespace) -> Iterator[Service]:
     """The service at ``--url``, or one that lasts as long as the ``with`` block."""
     if arguments.url is None:
-        settings = {"backend": BACKENDS[arguments.precision]}
-        with running_service(arguments.bundle, settings) as service:
+        with own_service(arguments) as service:
             yield service
         return
     address = urlsplit(arguments.url)

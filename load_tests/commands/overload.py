@@ -2,35 +2,34 @@
 
 import argparse
 import json
-import sys
 
-from load_tests.commands.options import add_bundle_options
+from load_tests.commands.options import add_bundle_options, add_output_option, own_service, say
 from load_tests.memory import growth, resident_bytes
-from load_tests.probe import Prober
-from load_tests.service_process import BACKENDS, running_service
+from load_tests.probe import FULL_LOAD_CLIENTS, Prober
+from load_tests.results import begin_results, write_results
 from load_tests.texts import generate
-
-TEXTS = 500
-CLIENTS = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bundle_options(parser)
+    add_output_option(parser, "overload")
     parser.add_argument("--times", type=float, default=5.0, help="of the capacity")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--timeout-ms", type=int, default=1000, help="deadline of every request")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = {"backend": BACKENDS[arguments.precision], "timeout_ms": arguments.timeout_ms}
-    with running_service(arguments.bundle, settings) as service:
-        prober = Prober(service, generate("mixed", TEXTS), answers=None)
+    results = begin_results()
+    with own_service(arguments, timeout_ms=arguments.timeout_ms) as service:
+        prober = Prober(service, generate("mixed"), answers=None)
         say("measuring the peak rate")
-        prober.closed(CLIENTS, 3.0)  # warms up
-        peak = prober.closed(CLIENTS, 8.0)
+        prober.closed(FULL_LOAD_CLIENTS, min(3.0, arguments.seconds))  # warms up
+        peak = prober.closed(FULL_LOAD_CLIENTS, min(8.0, arguments.seconds))
         rate = arguments.times * peak.answered_per_second
         say(f"{peak.answered_per_second:,.0f}/s; offering {rate:,.0f}/s")
-        prober.open(rate, 5.0)  # fills the queue, and every buffer that will ever be needed
+        prober.open(
+            rate, min(5.0, arguments.seconds)
+        )  # fills the queue, and every buffer that will ever be needed
         before = resident_bytes(service)
         probe = prober.open(rate, arguments.seconds, seed=1)
         grown = growth(before, resident_bytes(service))
@@ -52,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         "disagreements": probe.disagreements,
     }
     print(json.dumps(figures, indent=1))
+    options = {
+        name: getattr(arguments, name) for name in ("precision", "times", "seconds", "timeout_ms")
+    }
+    write_results({**results, "options": options, **figures}, arguments.output)
     return 1 if probe.disagreements else 0
-
-
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

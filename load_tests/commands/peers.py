@@ -1,20 +1,19 @@
 """Measure the service beside its peers in interleaved rounds and write results as JSON."""
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 
-from load_tests.commands.options import default_bundle
-from load_tests.comparison import LOADS, Comparison, Load, json_safe
+from load_tests.commands.options import add_output_option, default_bundle
+from load_tests.comparison import LOADS, Comparison, Load
 from load_tests.peer import OURS, known_peers
 from load_tests.peer_table import peer_table
+from load_tests.results import write_results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, default=default_bundle())
-    parser.add_argument("--output", type=Path, default=Path("build/load/peers.json"))
+    add_output_option(parser, "peers")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument(
@@ -42,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
         environments=arguments.environments,
         cores=cores,
     ).run()
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(json_safe(results), indent=1) + "\n", encoding="utf-8")
-    print(f"results: {arguments.output}", file=sys.stderr)
+    write_results(results, arguments.output)
     print(peer_table(results))
     return 0

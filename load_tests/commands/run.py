@@ -3,10 +3,8 @@
 import argparse
 import json
 import sys
-from contextlib import ExitStack
-from typing import Any
 
-from load_tests.agreement import disagreements
+from load_tests.checked_run import checked_run
 from load_tests.commands.options import add_service_options, service_of
 from load_tests.locust_run import LocustRun
 from load_tests.scenario import SCENARIOS
@@ -28,10 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with ExitStack() as stack:
-        service = stack.enter_context(service_of(arguments))
-        before = service.predict_codes()
-        summary = LocustRun(
+    with service_of(arguments) as service:
+        run = LocustRun(
             url=service.url,
             scenario=arguments.scenario,
             bundle=arguments.bundle,
@@ -41,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
             rate=arguments.rate,
             seconds=arguments.seconds,
             processes=arguments.processes,
-        ).run()
-        problems = problems_of(summary, before, service.predict_codes())
+        )
+        summary, problems = checked_run(service, run)
     json.dump(summary, sys.stdout, indent=1)
     print()
     if summary["generator_is_bottleneck"]:
@@ -50,21 +46,3 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
-
-
-def problems_of(
-    summary: dict[str, Any], before: dict[int, float], after: dict[int, float]
-) -> list[str]:
-    """What went wrong in a locust run, in sentences."""
-    counts = summary["counts"]
-    seen = {
-        int(name.removeprefix("code ")): number
-        for name, number in counts.items()
-        if name.startswith("code ") and name != "code 0"
-    }
-    problems = [
-        f"{error['name']}: {error['error']} ({error['times']} times)" for error in summary["errors"]
-    ]
-    if not summary["requests"]:
-        problems.append("no request was sent")
-    return problems + disagreements(before, after, seen, counts.get("disconnected", 0))

@@ -1,20 +1,16 @@
 """Measure every objective of an SLO file; ends with 1 if one is missed."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from load_tests.commands.options import add_service_options, service_of
-from load_tests.commands.run import problems_of
+from load_tests.checked_run import checked_run
+from load_tests.commands.options import add_service_options, say, service_of
 from load_tests.locust_run import LocustRun
 from load_tests.objective import SLO_FILE, OpenLoop, Users, read_objectives
-from load_tests.probe import Probe, Prober
+from load_tests.probe import FULL_LOAD_CLIENTS, Probe, Prober
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.service_process import Service
 from load_tests.texts import Mix, generate
-
-TEXTS = 500
-CLIENTS = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
             mix = objective.mix
             if mix not in probers:
                 say(f"measuring the capacity for {mix} texts")
-                probers[mix] = Prober(service, generate(mix, TEXTS), answers)
-                closed = probers[mix].closed(CLIENTS, objectives.capacity.seconds)
+                probers[mix] = Prober(service, generate(mix), answers)
+                closed = probers[mix].closed(FULL_LOAD_CLIENTS, objectives.capacity.seconds)
                 capacities[mix] = closed.answered_per_second
-                say(f"{capacities[mix]:,.0f} answers/s with {CLIENTS} clients")
+                say(f"{capacities[mix]:,.0f} answers/s with {FULL_LOAD_CLIENTS} clients")
             say(f"measuring: {objective.name}, {objective.seconds:g} s")
             rate = objective.share_of_capacity * capacities[mix]
             probe = probers[mix].open(rate, objective.seconds, objective.arrivals)
@@ -45,10 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"measuring: {users.name}, {users.seconds:g} s")
             missed += judge_users(users, arguments, service)
     return 1 if missed else 0
-
-
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def judge_open_loop(objective: OpenLoop, probe: Probe) -> bool:
@@ -63,20 +55,20 @@ def judge_open_loop(objective: OpenLoop, probe: Probe) -> bool:
 
 
 def judge_users(users: Users, arguments: argparse.Namespace, service: Service) -> bool:
-    before = service.predict_codes()
-    summary = LocustRun(
-        url=service.url,
-        scenario=users.scenario,
-        bundle=arguments.bundle,
-        precision=arguments.precision,
+    run = LocustRun(
+        service.url,
+        users.scenario,
+        arguments.bundle,
+        arguments.precision,
         clients=users.clients,
         seconds=users.seconds,
         processes=users.processes,
-    ).run()
+    )
+    summary, problems = checked_run(service, run)
     figures = f"{summary['requests']} requests, {summary['failures']} failures"
     if summary["generator_is_bottleneck"]:
         figures += "; the load generator was the bottleneck"
-    return report(users.name, figures, problems_of(summary, before, service.predict_codes()))
+    return report(users.name, figures, problems)
 
 
 def report(name: str, figures: str, misses: list[str]) -> bool:
