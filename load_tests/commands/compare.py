@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
                 found.append((rates[0][name], rates[1][name]))
     ratios = {name: bootstrap_ratio(found) for name, found in pairs.items()}
     print(f"{names[1]} to {names[0]}, answers per second, ratio with its 95 % interval:")
-    slower = [_judge(name, ratio, arguments.at_least) for name, ratio in ratios.items()]
+    slower = [judge(name, ratio, arguments.at_least) for name, ratio in ratios.items()]
     return 1 if any(slower) else 0
 
 
@@ -62,7 +62,8 @@ def _measure(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
     return rates
 
 
-def _judge(name: str, ratio: Ratio, at_least: float) -> bool:
+def judge(name: str, ratio: Ratio, at_least: float) -> bool:
+    """Print the verdict; whether the rate is surely slower."""
     slower = ratio.high < at_least
     if slower:
         verdict = f"slower: even the upper end is below {at_least:g}"

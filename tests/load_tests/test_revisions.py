@@ -1,9 +1,12 @@
 import random
+import re
 
 import pytest
 
+from load_tests.commands.compare import judge
 from load_tests.revision import RevisionError, checked_out, name_of
 from load_tests.revision_comparison import bootstrap_ratio
+from tests.load_tests.command import load_tests
 
 
 def test_a_clear_difference_is_outside_the_interval() -> None:
@@ -41,3 +44,28 @@ def test_a_revisions_sources_are_there_while_they_are_needed() -> None:
     with checked_out("HEAD") as sources:
         assert (sources / "service" / "__main__.py").exists()
     assert not sources.exists()
+
+
+def test_a_rate_is_judged_slower_only_when_the_whole_interval_is_below() -> None:
+    noisy = bootstrap_ratio([(100.0, 70.0), (100.0, 100.0), (100.0, 130.0)])
+    clear = bootstrap_ratio([(100.0, 80.0), (100.0, 81.0), (100.0, 79.0)])
+    assert [judge("mixed", ratio, 0.95) for ratio in (noisy, clear)] == [False, True]
+    assert not judge("mixed", clear, 0.75)
+
+
+def test_a_commit_and_the_working_tree_are_compared_by_turns() -> None:
+    # The limit is out of reach of any noise: how fast they are is not what is tested.
+    done = load_tests(
+        *("compare", "HEAD", ".", "--rounds", "3", "--seconds", "0.2", "--at-least", "0.01")
+    )
+    assert done.returncode == 0, done.stderr
+    told = [line.partition("]")[2] for line in done.stderr.split("\n") if line.startswith("[")]
+    sides = ["commit" if "HEAD (" in line else "tree" for line in told]
+    assert sides == ["commit", "tree", "tree", "commit", "commit", "tree"]
+    rates = [float(rate.replace(",", "")) for rate in re.findall(r"([\d,]+)/s", done.stderr)]
+    assert len(rates) == 6 * 3
+    assert min(rates) > 0
+    title, *verdicts = done.stdout.strip().split("\n")
+    assert title.startswith("the working tree to HEAD (")
+    assert len(verdicts) == 3
+    assert all(line.endswith("not slower") for line in verdicts)
