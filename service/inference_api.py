@@ -58,8 +58,8 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         die_with(self._main_pid)
         log_json()
         worker_id = int(os.environ["LITSERVE_WORKER_ID"])
-        starts = StartBackoff.of(self._state_directory, worker_id)
-        starts.begin()
+        self._starts = StartBackoff.of(self._state_directory, worker_id)
+        self._starts.begin()
         try:
             bundle = Bundle(self._bundle_directory)
             if bundle.digest != self._bundle_digest:
@@ -84,7 +84,10 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             labels=len(bundle.manifest.labels),
             warm_up=self._warm_up(bundle.manifest.max_tokens),
         )
-        starts.succeed()
+
+    def started(self) -> None:
+        """The worker has said hello: from now on whoever heard it notices if it hangs."""
+        self._starts.succeed()
 
     def open_backend(self, bundle: Bundle, device: str) -> "Selection":
         """Raises BundleError or BackendError when nothing can serve the bundle on the device."""

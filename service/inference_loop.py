@@ -126,6 +126,7 @@ class Worker:
         self._buffers[connection.fileno()] = bytearray()
         self._selector.register(connection, selectors.EVENT_READ)
         self._send(connection.fileno(), self._lit_api.hello.model_dump_json().encode() + b"\n")
+        self._lit_api.started()
 
     def _receive(self, number: int) -> None:
         try:

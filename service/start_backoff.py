@@ -27,8 +27,13 @@ class StartBackoff:
         return min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (failed - 1)) if failed else 0.0
 
     @property
+    def pending(self) -> bool:
+        """A start has begun and not yet succeeded; it may have failed."""
+        return self._path.exists()
+
+    @property
     def _failed(self) -> int:
-        return len(self._path.read_bytes()) if self._path.exists() else 0
+        return len(self._path.read_bytes()) if self.pending else 0
 
     def begin(self) -> None:
         """Wait, and count this start as failed until it succeeds."""

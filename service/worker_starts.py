@@ -9,7 +9,7 @@ from service.start_backoff import StartBackoff
 
 
 class WorkerStarts:
-    """A start is over when the worker listens.
+    """A start is over when the worker has said hello.
 
     A worker that hangs before that has told nobody who it is: only the process that launched it
     can find out and end it.
@@ -37,8 +37,13 @@ class WorkerStarts:
         overdue_at = self._overdue_at.get(worker_id)
         if overdue_at is None:
             return False
-        listens = socket_path(self._directory, worker_id).exists()
-        if not listens and self._clock() < overdue_at:
+        over = self._said_hello(worker_id)
+        if not over and self._clock() < overdue_at:
             return False
         del self._overdue_at[worker_id]
-        return not listens
+        return not over
+
+    def _said_hello(self, worker_id: int) -> bool:
+        """It listens, and has struck its start from those that failed."""
+        listens = socket_path(self._directory, worker_id).exists()
+        return listens and not StartBackoff.of(self._directory, worker_id).pending

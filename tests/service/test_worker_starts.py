@@ -15,11 +15,13 @@ class Clock:
         return self.now
 
 
-def test_a_worker_that_listens_is_never_overdue(tmp_path: Path) -> None:
+def test_a_worker_that_has_said_hello_is_never_overdue(tmp_path: Path) -> None:
     clock = Clock()
     starts = WorkerStarts(tmp_path, LIMIT, clock)
     starts.begin(0)
+    StartBackoff.of(tmp_path, 0).begin()
     socket_path(tmp_path, 0).touch()
+    StartBackoff.of(tmp_path, 0).succeed()
     clock.now += LIMIT + 1
     assert not starts.overdue(0)
     assert not starts.overdue(1)  # was never begun
@@ -43,6 +45,16 @@ def test_the_socket_of_the_worker_before_does_not_count(tmp_path: Path) -> None:
     starts = WorkerStarts(tmp_path, LIMIT, clock)
     socket_path(tmp_path, 0).touch()
     starts.begin(0)
+    clock.now += LIMIT
+    assert starts.overdue(0)
+
+
+def test_a_worker_that_listens_but_says_nothing_is_overdue(tmp_path: Path) -> None:
+    clock = Clock()
+    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts.begin(0)
+    StartBackoff.of(tmp_path, 0).begin()
+    socket_path(tmp_path, 0).touch()
     clock.now += LIMIT
     assert starts.overdue(0)
 
