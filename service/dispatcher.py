@@ -42,6 +42,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self.queue: TextQueue[Text] = TextQueue()
         self.links: list[WorkerLink] = []
+        self._ready_links: list[WorkerLink] = []
 
     def start(self, socket_paths: list[Path]) -> None:
         self.links = [WorkerLink(path, self) for path in socket_paths]
@@ -56,18 +57,19 @@ class Dispatcher:
 
     @property
     def workers_ready(self) -> int:
-        return sum(link.ready for link in self.links)
+        return len(self._ready_links)
 
     @property
     def backlog(self) -> tuple[int, int]:
         """Texts and tokens that wait or run."""
-        sent_texts = sum(len(link.outstanding) for link in self.links)
-        sent_tokens = sum(link.outstanding_tokens for link in self.links)
-        suspect_tokens = sum(text.tokens for text in self._suspects)
-        return (
-            self.queue.texts + len(self._suspects) + sent_texts,
-            self.queue.tokens + suspect_tokens + sent_tokens,
-        )
+        texts, tokens = self.queue.texts, self.queue.tokens
+        for link in self.links:
+            texts += len(link.outstanding)
+            tokens += link.outstanding_tokens
+        for suspect in self._suspects:
+            texts += 1
+            tokens += suspect.tokens
+        return texts, tokens
 
     def submit(self, prediction: Prediction) -> None:
         prediction.queued_at = now()
@@ -90,6 +92,7 @@ class Dispatcher:
 
     def link_ready(self, link: WorkerLink) -> None:
         assert link.hello is not None
+        self._ready_links.append(link)
         self._cost.calibrate(link.hello.warm_up)
         self._metrics.set("workers_ready", self.workers_ready)
         self._pump()
@@ -138,6 +141,8 @@ class Dispatcher:
         One of these texts may have killed it. Alone, it can only harm itself, and a text that
         was alone when a second worker died is at fault.
         """
+        if link in self._ready_links:  # else it was lost before its worker had said hello
+            self._ready_links.remove(link)
         self._metrics.set("workers_ready", self.workers_ready)
         for text in unanswered:
             if text.prediction.answered.done():
@@ -151,33 +156,39 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Hand out texts while there is credit."""
-        open_links = [link for link in self.links if link.ready]
-        while self._suspects and self._suspects[0].prediction.answered.done():
-            self._suspects.popleft()
-        if self._suspects and open_links:
-            # The least busy link is left to run dry, then carries one suspect at a time.
-            reserved = min(
-                open_links, key=lambda link: (len(link.outstanding), link.outstanding_tokens)
-            )
-            open_links.remove(reserved)
-            if not reserved.outstanding:
-                self._send(reserved, self._suspects.popleft(), alone=True)
-                reserved.flush()
+        reserved = self._send_suspect() if self._suspects else None
         while self.queue.texts:
-            open_links = [
-                link
-                for link in open_links
-                if link.outstanding_tokens < self._credit_tokens and not link.carries_suspect
-            ]
-            if not open_links:
+            link = self._open_link(reserved)
+            text = self.queue.pop(now()) if link else None
+            if link is None or text is None:
                 break
-            text = self.queue.pop(now())
-            if text is None:
-                break
-            self._send(min(open_links, key=lambda link: link.outstanding_tokens), text, alone=False)
+            self._send(link, text, alone=False)
         for link in self.links:
             link.flush()
         self._metrics.set("queue_depth", self.queue.texts + len(self._suspects))
+
+    def _open_link(self, reserved: WorkerLink | None) -> WorkerLink | None:
+        """The link with the fewest tokens on it, if that is within its credit."""
+        best, fewest = None, self._credit_tokens
+        for link in self._ready_links:
+            if link is reserved or link.carries_suspect:
+                continue
+            if link.outstanding_tokens < fewest:
+                best, fewest = link, link.outstanding_tokens
+        return best
+
+    def _send_suspect(self) -> WorkerLink | None:
+        """The link that is left to run dry, then carries one suspect at a time: the least busy."""
+        while self._suspects and self._suspects[0].prediction.answered.done():
+            self._suspects.popleft()
+        if not self._suspects or not self._ready_links:
+            return None
+        reserved = min(
+            self._ready_links, key=lambda link: (len(link.outstanding), link.outstanding_tokens)
+        )
+        if not reserved.outstanding:
+            self._send(reserved, self._suspects.popleft(), alone=True)
+        return reserved
 
     def _send(self, link: WorkerLink, text: Text, alone: bool) -> None:
         text.sent_at = now()

@@ -1,6 +1,5 @@
 """One HTTP request and its answer: the headers that matter, the request id, the clock."""
 
-import asyncio
 import json
 import random
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from service.prediction import Prediction, now
 Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID_BYTES_LIMIT = 128
-BODY_SECONDS_LIMIT = 10.0
 JSON = (b"application/json",)
 
 
@@ -24,6 +22,7 @@ class Exchange:
     """Made when a request's headers have been read. Failures before the body are its too."""
 
     __slots__ = (
+        "body_is_late",
         "client_gone",
         "code",
         "headers",
@@ -43,6 +42,7 @@ class Exchange:
         self.code = 0
         self.prediction: Prediction | None = None
         self.client_gone = False
+        self.body_is_late = False  # said by the protocol, which wakes who waits for more of it
         self.on_client_gone: Callable[[], None] | None = None
         given = self.headers.get(b"x-request-id", b"")
         acceptable = 0 < len(given) <= REQUEST_ID_BYTES_LIMIT and given.isascii()
@@ -72,7 +72,7 @@ class Exchange:
 
         Raises:
             TooLarge: it is longer than ``bytes_limit``; refused before it is read, if it says so.
-            DeadlinePassed: it trickles in for more than ``BODY_SECONDS_LIMIT``.
+            DeadlinePassed: it trickles in for too long.
             Invalid: its content type is none of ``content_types``.
             ClientGone: the client left.
         """
@@ -86,19 +86,17 @@ class Exchange:
             )
         chunks: list[bytes] = []
         size, more = 0, True
-        try:
-            async with asyncio.timeout(BODY_SECONDS_LIMIT):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    chunks.append(message.get("body", b""))
-                    size += len(chunks[-1])
-                    if size > bytes_limit:
-                        raise TooLarge(f"the body has more than {bytes_limit} bytes")
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            raise DeadlinePassed("the body did not arrive in time") from None
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > bytes_limit:
+                raise TooLarge(f"the body has more than {bytes_limit} bytes")
+            more = message.get("more_body", False)
+            if more and self.body_is_late:
+                raise DeadlinePassed("the body did not arrive in time")
         self.started_at = now()
         return b"".join(chunks)
 

@@ -9,14 +9,41 @@ from service.draining import Draining
 from service.exchange import Exchange
 
 HEAD_BYTES_LIMIT = 64 << 10
-HEAD_SECONDS_LIMIT = 10.0
+# For a request's head, and again for its body.
+READ_SECONDS_LIMIT = 10.0
+
+
+class JoinedWrites:
+    """One answer's way out: its head waits for its body, as ASGI demands of servers anyway. One
+    system call and one packet are saved, a twentieth of what a short prediction costs here."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self._joined = False
+
+    def write(self, data: bytes) -> None:
+        if self._joined or data.startswith(b"HTTP/1.1 100 "):
+            self._transport.write(data)
+        elif self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._joined = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Bounds what a client may send, and how slowly, before its request has begun."""
+    """Bounds how much head a client may send, and how slowly it may send a request.
+
+    A request that arrives whole, as nearly all do, costs no timer.
+    """
 
     _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
+    _reads_body = False
 
     def __init__(self, draining: Draining, **uvicorn_options: Any) -> None:
         super().__init__(**uvicorn_options)
@@ -32,27 +59,36 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.scope is None or "method" in self.scope:
-            self._end_head()
+        if self.scope is not None and "method" not in self.scope:
+            self._await_more(reads_body=False)
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_LIMIT and not self.transport.is_closing():
+                self.send_400_response("The request's line and headers are too long.")
             return
-        self._head_bytes += len(data)
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS_LIMIT, self.transport.close)
-        if self._head_bytes > HEAD_BYTES_LIMIT and not self.transport.is_closing():
-            self.send_400_response("The request's line and headers are too long.")
+        self._head_bytes = 0
+        if self.cycle is not None and self.cycle.more_body:
+            self._await_more(reads_body=True)
+        else:
+            self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_head()
+        self._stop_timer()
         self._draining.connections.discard(self)
         super().connection_lost(exc)
         # Told directly: waiting for ASGI's http.disconnect would cost every request a task.
-        scope = cast(dict[str, Any], self.scope or {})
-        exchange: Exchange | None = scope.get("exchange")
-        if exchange is not None:
-            exchange.leave()
+        if self._exchange is not None:
+            self._exchange.leave()
+
+    @property
+    def _exchange(self) -> Exchange | None:
+        exchange: Exchange | None = cast(dict[str, Any], self.scope or {}).get("exchange")
+        return exchange
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        # uvicorn writes no body in answer to HEAD, for which the head would wait in vain.
+        if self.scope["method"] == "POST" and self.cycle.scope is self.scope:
+            self.cycle.transport = cast(asyncio.Transport, JoinedWrites(self.transport))
         if self._draining.begun:
             self.close_after_answer()
 
@@ -61,8 +97,21 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
-    def _end_head(self) -> None:
-        self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _await_more(self, reads_body: bool) -> None:
+        if self._read_timer is None or reads_body != self._reads_body:
+            self._stop_timer()
+            self._reads_body = reads_body
+            self._read_timer = self.loop.call_later(READ_SECONDS_LIMIT, self._give_up)
+
+    def _give_up(self) -> None:
+        exchange = self._exchange if self._reads_body else None
+        if exchange is None:
+            self.transport.close()
+        else:
+            exchange.body_is_late = True
+            self.cycle.message_event.set()
+
+    def _stop_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None

@@ -109,6 +109,10 @@ class MetricsRow:
     def __init__(self, metrics: Metrics, slots: "memoryview[float]") -> None:
         self._slots = slots
         self._at = metrics.slots
+        self._histograms = {
+            name: (metrics.slots[name], buckets, metrics.slots[name] + len(buckets) + 1)
+            for name, (_, buckets) in HISTOGRAMS.items()
+        }
         self._request_slots = {
             (route, code): metrics.slots["requests"] + row * len(CODES) + column
             for row, route in enumerate(ROUTES)
@@ -116,10 +120,9 @@ class MetricsRow:
         }
 
     def observe(self, histogram: str, value: float) -> None:
-        buckets = HISTOGRAMS[histogram][1]
-        slot = self._at[histogram]
+        slot, buckets, sum_slot = self._histograms[histogram]
         self._slots[slot + bisect_left(buckets, value)] += 1.0
-        self._slots[slot + len(buckets) + 1] += value
+        self._slots[sum_slot] += value
 
     def count(self, counter: str, amount: float = 1.0) -> None:
         self._slots[self._at[counter]] += amount
