@@ -39,6 +39,7 @@ class Dispatcher:
         self._metrics = metrics
         self._suspects: deque[Text] = deque()
         self._last_text_id = 0
+        self._flush_is_due = False
         self._tasks: list[asyncio.Task[None]] = []
         self.queue: TextQueue[Text] = TextQueue()
         self.links: list[WorkerLink] = []
@@ -163,9 +164,17 @@ class Dispatcher:
             if link is None or text is None:
                 break
             self._send(link, text, alone=False)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._metrics.set("queue_depth", self.queue.texts + len(self._suspects))
+
+    def _flush(self) -> None:
+        """Once for all requests of one turn of the event loop: each write wakes a worker, which
+        then finds texts to run together."""
+        self._flush_is_due = False
         for link in self.links:
             link.flush()
-        self._metrics.set("queue_depth", self.queue.texts + len(self._suspects))
 
     def _open_link(self, reserved: WorkerLink | None) -> WorkerLink | None:
         """The link with the fewest tokens on it, if that is within its credit."""
