@@ -81,7 +81,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _exchange(self) -> Exchange | None:
-        exchange: Exchange | None = cast(dict[str, Any], self.scope or {}).get("exchange")
+        """Of the last request whose head has been read."""
+        scope = cast(dict[str, Any], self.cycle.scope if self.cycle else {})
+        exchange: Exchange | None = scope.get("exchange")
         return exchange
 
     def on_headers_complete(self) -> None:

@@ -34,6 +34,11 @@ class Text:
         self.waiting = False  # in the queue
         self.started_alone = False  # after a worker's death, in a micro-batch of its own
 
+    @property
+    def wanted(self) -> bool:
+        """Somebody still waits for it."""
+        return not self.prediction.answered.done()
+
 
 class Prediction:
     """A client batch is one request: it is answered as a whole or fails as a whole.

@@ -67,7 +67,7 @@ class Predictor:
     @property
     def ready(self) -> bool:
         """Every worker was ready at the start, one at least is now, and the end has not begun."""
-        ready = self.dispatcher.workers_ready
+        ready = self.dispatcher.scheduler.workers_ready
         self._was_complete = self._was_complete or ready == len(self.dispatcher.links)
         return self._was_complete and ready > 0 and not self._draining.begun
 
@@ -119,10 +119,10 @@ class Predictor:
         return await self._loop.run_in_executor(self._threads, work)
 
     def _admit(self, characters: int, texts: int, deadline_at: float) -> float:
-        workers = self.dispatcher.workers_ready
+        workers = self.dispatcher.scheduler.workers_ready
         if not workers and not self._was_complete:
             raise Unavailable("the service is starting: no worker is ready yet")
-        backlog_texts, backlog_tokens = self.dispatcher.backlog
+        backlog_texts, backlog_tokens = self.dispatcher.scheduler.backlog
         return self._admission.admit(
             characters, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
         )

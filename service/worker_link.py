@@ -1,4 +1,4 @@
-"""The API process's end of one Unix socket: what a worker has been sent and not yet answered."""
+"""The API process's end of one Unix socket."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from service import wire
-from service.prediction import Text, now
+from service.prediction import Text
+from service.scheduler import Lane
 from service.wire import AnswerFrame, Hello
 
 # A worker takes about a second to come back; asking costs some 50 µs.
@@ -23,13 +24,13 @@ class LinkOwner(Protocol):
 
     def link_answered(self, link: "WorkerLink", frame: AnswerFrame) -> None: ...
 
-    def link_lost(self, link: "WorkerLink", unanswered: list[Text]) -> None: ...
+    def link_lost(self, link: "WorkerLink") -> None: ...
 
 
 class WorkerLink(asyncio.Protocol):
     """Connects, and connects again: a worker that was replaced is a new listener."""
 
-    def __init__(self, path: Path, owner: LinkOwner) -> None:
+    def __init__(self, path: Path, lane: Lane[Text], owner: LinkOwner) -> None:
         self._path = path
         self._owner = owner
         self._transport: asyncio.WriteTransport | None = None
@@ -37,14 +38,7 @@ class WorkerLink(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._lost = asyncio.Event()
         self.hello: Hello | None = None
-        self.outstanding: dict[int, Text] = {}
-        self.outstanding_tokens = 0
-        self.carries_suspect = False
-        self.progress_at = now()
-
-    @property
-    def ready(self) -> bool:
-        return self.hello is not None
+        self.lane = lane
 
     async def keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
@@ -69,51 +63,27 @@ class WorkerLink(asyncio.Protocol):
                 return
             self.hello = Hello.model_validate_json(line)
             self._buffer = bytearray(rest)
-            self.progress_at = now()
             self._owner.link_ready(self)
         for frame in wire.unpack_answers(self._buffer):
-            self.progress_at = now()
             self._owner.link_answered(self, frame)
 
     def connection_lost(self, error: Exception | None) -> None:
-        unanswered = list(self.outstanding.values())
         self.hello = None
         self._transport = None
         self._buffer.clear()
         self._outgoing.clear()
-        self.outstanding.clear()
-        self.outstanding_tokens = 0
-        self.carries_suspect = False
         self._lost.set()
-        self._owner.link_lost(self, unanswered)
+        self._owner.link_lost(self)
 
     def send(self, text: Text, alone: bool) -> None:
         """Hand a text to the worker; ``flush`` writes what was handed over."""
-        if not self.outstanding:
-            self.progress_at = now()
-        self.outstanding[text.text_id] = text
-        self.outstanding_tokens += text.tokens
-        self.carries_suspect = alone
         self._outgoing.append(
             wire.pack_text(text.text_id, text.token_ids, text.due_at, text.deadline_at, alone)
         )
 
-    def take(self, text_id: int) -> Text:
-        """The outstanding text with this id, which has come back."""
-        text = self.outstanding.pop(text_id)
-        self.outstanding_tokens -= text.tokens
-        if not self.outstanding:
-            self.carries_suspect = False
-        return text
-
     def cancel(self, text: Text) -> None:
-        """Ask for a text back, unless the worker is already running it.
-
-        It stays outstanding until it comes, so that a worker that hangs is found out, and is
-        sent nothing more, however soon its clients give up.
-        """
-        if text.text_id in self.outstanding:
-            self._outgoing.append(wire.pack_cancel(text.text_id))
+        """Ask for a text back, unless the worker is already running it."""
+        self._outgoing.append(wire.pack_cancel(text.text_id))
 
     def flush(self) -> None:
         if self._outgoing and self._transport is not None:

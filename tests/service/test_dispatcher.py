@@ -53,13 +53,13 @@ class Bench:
         return worker
 
     async def _all_ready(self) -> None:
-        while self.dispatcher.workers_ready < len(self._paths):
+        while self.dispatcher.scheduler.workers_ready < len(self._paths):
             await asyncio.sleep(0)
 
     async def lose(self, number: int) -> None:
         """The worker dies."""
         await self.workers[number].die()
-        while self.dispatcher.workers_ready == len(self._paths):
+        while self.dispatcher.scheduler.workers_ready == len(self._paths):
             await asyncio.sleep(0)
 
     async def replace(self, number: int = 0) -> WireWorker:
@@ -127,7 +127,7 @@ def test_an_answer_carries_the_logits_and_the_marks_of_its_text(play: Play) -> N
         assert (submitted.started_at, submitted.finished_at) == (1.0, 1.5)
         assert submitted.batch_texts == 2
         assert bench.metric("tokens") == 8
-        assert bench.dispatcher.backlog == (0, 0)
+        assert bench.dispatcher.scheduler.backlog == (0, 0)
 
     play(act)
 
@@ -136,13 +136,15 @@ def test_texts_are_sent_while_there_is_credit_and_the_rest_waits(play: Play) -> 
     async def act(bench: Bench) -> None:
         (worker,) = bench.workers
         bench.submit(4, 4, 4, 4, 4)
-        assert bench.dispatcher.queue.texts == 2  # 12 tokens are out: more than the credit of 10
+        assert (
+            bench.dispatcher.scheduler.waiting_texts == 2
+        )  # 12 tokens are out: more than the credit of 10
         assert bench.metric("queue_depth") == 2
-        assert bench.dispatcher.backlog == (5, 20)
+        assert bench.dispatcher.scheduler.backlog == (5, 20)
         await worker.has(3)
         worker.answer(worker.received[0])
         await worker.has(4)
-        assert bench.dispatcher.queue.texts == 1
+        assert bench.dispatcher.scheduler.waiting_texts == 1
 
     play(act)
 
@@ -181,7 +183,7 @@ def test_a_text_whose_deadline_has_passed_is_not_sent(play: Play) -> None:
         bench.submit(4)
         await worker.has(1)
         assert worker.lengths == [4]
-        assert bench.dispatcher.backlog == (1, 4)
+        assert bench.dispatcher.scheduler.backlog == (1, 4)
 
     play(act)
 
@@ -229,7 +231,7 @@ def test_an_abandoned_request_is_asked_back_and_what_waits_of_it_is_never_sent(p
         with pytest.raises(ClientGone):
             await submitted.answered
         # It counts until the worker has given it back: that one might hang.
-        assert bench.dispatcher.backlog == (1, CREDIT)
+        assert bench.dispatcher.scheduler.backlog == (1, CREDIT)
         await worker.has(1, cancelled=1)
         bench.submit(7)
         worker.answer(worker.received[0])  # it was running already: its answer comes to nothing
@@ -287,7 +289,7 @@ def test_the_only_worker_left_runs_dry_for_suspects_before_it_takes_newcomers(pl
         await (left := bench.workers[1]).has(1)
         await bench.lose(0)
         newcomer = bench.submit(1)
-        assert bench.dispatcher.queue.texts == 1
+        assert bench.dispatcher.scheduler.waiting_texts == 2
         for number in range(3):
             await left.has(number + 1)
             left.answer(left.received[number])
