@@ -74,24 +74,34 @@ class PretrainingConfiguration(Section):
 
 
 class AdversarialConfiguration(Section):
-    """From ``from_epoch`` on each batch is learned a second time, which doubles the cost, with the
-    embedded texts moved ``norm`` times their own norm to where the loss grows fastest; that loss
-    counts ``weight`` times."""
+    """In the epochs ``from_epoch`` to ``until_epoch`` (or the last) each batch is learned a second
+    time, which doubles the cost, with the embedded texts moved ``norm`` times their own norm to
+    where the loss grows fastest; that loss counts ``weight`` times."""
 
     from_epoch: int = Field(default=1, ge=1)
+    until_epoch: int | None = Field(default=None, ge=1)
     norm: float = Field(default=0.02, gt=0)
     weight: float = Field(default=1.0, gt=0)
+
+    def holds_in(self, epoch: int) -> bool:
+        return self.from_epoch <= epoch <= (self.until_epoch or epoch)
 
 
 class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
-    from a text in each of them (the last entry holds for all that follow)."""
+    from a text in each of them (the last entry holds for all that follow).
+
+    The learning rate falls linearly to the end or, with ``restart_after``, to the end of so many
+    epochs, from where it falls a second time from ``restart_learning_rate``.
+    """
 
     epochs: int = Field(default=8, ge=1)
     crop_tokens: list[Annotated[int, Field(ge=1)]] = Field(default=[256], min_length=1)
     batch_tokens: int = Field(default=8192, ge=1)
     batch_texts: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
+    restart_after: int | None = Field(default=None, ge=1)
+    restart_learning_rate: float = Field(default=5e-4, gt=0)
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     gradient_norm: float = Field(default=1.0, gt=0)

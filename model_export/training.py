@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from model_export.batches import Batch, EpochPlan, plan_epoch
 from model_export.classifier import Classifier, TrainingForm
-from model_export.configuration import Configuration
+from model_export.configuration import Configuration, TrainingConfiguration
 from model_export.corpus import Corpus, Int64s
 from model_export.dataset import find_data_files
 from model_export.prediction import accuracy, predict_logits
@@ -228,7 +228,7 @@ class Trainer:
     def step(self, plan: EpochPlan, epochs_done: float) -> float:
         """One update from one batch; returns its loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate(epochs_done)
+            group["lr"] = learning_rate(self.settings, self.state.steps_done, epochs_done)
         self.optimiser.zero_grad()
         seed = self.state.steps_done * self.team.size + self.team.rank
         torch.manual_seed(self.configuration.seed * STEP_SEEDS + seed)
@@ -249,7 +249,7 @@ class Trainer:
         features = self.form.embed(batch.token_ids.to(self.device))  # (time, batch, embedding)
         clean, gradient = self.backward(features, batch, scale)
         adversarial = self.configuration.adversarial
-        if adversarial and self.state.epoch + 1 >= adversarial.from_epoch:
+        if adversarial and adversarial.holds_in(self.state.epoch + 1):
             # From the same features, so that both losses share the dropout of the embedding.
             moved = features + perturbation(
                 features.detach(), gradient, batch.lengths.to(self.device), adversarial.norm
@@ -280,13 +280,6 @@ class Trainer:
             pooled = self.form.linear(mean_over_time(outputs, lengths))
             loss = loss + self.settings.pooled_loss * weighted_loss(pooled, targets, weights)
         return loss
-
-    def learning_rate(self, epochs_done: float) -> float:
-        """Linear warm-up, then linear to a fiftieth at the last step."""
-        warmup = min(1.0, (self.state.steps_done + 1) / max(1, self.settings.warmup_steps))
-        return (
-            self.settings.learning_rate * warmup * max(0.02, 1 - epochs_done / self.settings.epochs)
-        )
 
     def average(self) -> None:
         """Exponential moving average of the weights, young at first so that it is never stale."""
@@ -356,6 +349,18 @@ class Trainer:
         self.averaged.load_state_dict(checkpoint["averaged"])
         self.optimiser.load_state_dict(checkpoint["optimiser"])
         self.console.print(f"going on in epoch {self.state.epoch + 1}, step {self.state.step + 1}")
+
+
+def learning_rate(settings: TrainingConfiguration, steps_done: int, epochs_done: float) -> float:
+    """Linear warm-up, then linear to a fiftieth, once or twice."""
+    peak, first, last = settings.learning_rate, 0, settings.epochs
+    if settings.restart_after is not None:
+        if epochs_done < settings.restart_after:
+            last = min(settings.restart_after, settings.epochs)
+        else:
+            peak, first = settings.restart_learning_rate, settings.restart_after
+    warmup = min(1.0, (steps_done + 1) / max(1, settings.warmup_steps))
+    return peak * warmup * max(0.02, 1 - (epochs_done - first) / (last - first))
 
 
 def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
