@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running_service import RunningService, running_service
+from tests.e2e.running_service import RunningService, running_service, wait_until
 from tests.e2e.test_predict import assert_error
 
 MARKER = "zanzibarquux"
@@ -88,6 +88,12 @@ def test_the_trace_of_the_caller_is_passed_through(service: RunningService) -> N
     assert "traceparent" not in service.predict("a").headers
 
 
+def logged_ids(service: RunningService) -> set[str]:
+    """The request ids in the log, every line of which is JSON."""
+    lines = service.log.rpartition("\n")[0].splitlines()
+    return {json.loads(line).get("request_id") for line in lines}
+
+
 def test_no_text_and_no_key_is_ever_logged(closed: RunningService) -> None:
     bodies: list[object] = [
         {"inputs": MARKER},
@@ -103,9 +109,9 @@ def test_no_text_and_no_key_is_ever_logged(closed: RunningService) -> None:
     answers.append(closed.client.post("/predict", content=f'{{"inputs": "{MARKER}'.encode()))
     for answer in answers:
         assert answer.status_code == 200 or MARKER not in answer.text
+    answered = {answer.headers["x-request-id"] for answer in answers}
+    # An answer may be here before its line is there.
+    wait_until(lambda: answered <= logged_ids(closed), "every answer is logged")
     log = closed.log
-    entries = [json.loads(line) for line in log.splitlines()]
-    logged = {entry.get("request_id") for entry in entries}
-    assert {answer.headers["x-request-id"] for answer in answers} <= logged
     assert MARKER not in log
     assert "-key" not in log
