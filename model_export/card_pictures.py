@@ -61,7 +61,7 @@ def draw_confusion(report: dict[str, Any], path: Path) -> None:
 def draw_learning_curves(history: list[dict[str, Any]], path: Path) -> None:
     """Training loss and dev accuracies by million token steps."""
     tokens = [epoch["tokens"] / 1e6 for epoch in history]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     left.plot(tokens, [epoch["loss"] for epoch in history], "o-", color=ORANGE)
     left.set_ylabel("training loss")
     for name in history[-1]["accuracy"]:
@@ -69,7 +69,7 @@ def draw_learning_curves(history: list[dict[str, Any]], path: Path) -> None:
     macro = [100 * epoch["macro_accuracy"] for epoch in history]
     right.plot(tokens, macro, "o--", color="black", label="macro average")
     right.set_ylabel("dev accuracy, %")
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     for axis in (left, right):
         axis.set_xlabel("million token steps")
         axis.set_xlim(left=0)

@@ -128,14 +128,14 @@ REQUEST_EXAMPLES: dict[str, Schema] = {
         "several": {"value": {"inputs": ["I loved it.", "Dull."]}},
     },
 }
-ONE_ANSWER = [{"label": "positive", "score": 0.9982526}, {"label": "negative", "score": 0.0017474}]
+ONE_ANSWER = [{"label": "positive", "score": 0.9981179}, {"label": "negative", "score": 0.0018821}]
 ANSWER_EXAMPLES: dict[str, Schema] = {
     "/predict": {
         "one text": {"value": ONE_ANSWER},
         "a batch": {
             "value": [
                 ONE_ANSWER,
-                [{"label": "negative", "score": 0.991}, {"label": "positive", "score": 0.009}],
+                [{"label": "negative", "score": 0.999}, {"label": "positive", "score": 0.001}],
             ]
         },
     },
