@@ -5,6 +5,10 @@ from service.failure import Overloaded
 
 # English in a subword vocabulary; learnt from the texts that come.
 INITIAL_CHARACTERS_PER_TOKEN = 4.5
+# Of the time that is left, the share that a wait may be predicted to take. Predictions err, a
+# request has waited in its socket before it was read, and an answer that comes late was work for
+# nothing; a queue half as long keeps the workers just as busy.
+HEADROOM = 0.5
 
 
 class Admission:
@@ -63,7 +67,7 @@ class Admission:
         wait_seconds = self.backlog_seconds(all_texts, all_tokens, workers)
         if queued_texts and (all_texts > self._max_texts or all_tokens > self._max_tokens):
             raise Overloaded("the queue is full", "queue_full", wait_seconds)
-        if queued_texts and wait_seconds > seconds_left:
+        if queued_texts and wait_seconds > HEADROOM * seconds_left:
             message = "the deadline can't be met: too much is waiting"
             raise Overloaded(message, "deadline_unreachable", wait_seconds)
         return wait_seconds
