@@ -11,11 +11,12 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 from tokenizers import Tokenizer
 
+from model_export.card import table
 from model_export.classifier import Classifier
 from model_export.configuration import Configuration, Section
 from model_export.corpus import Corpus, concatenate, encode_file
 from model_export.dataset import find_data_files
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, first_problem
 from model_export.machine import best_seconds
 from model_export.prediction import predict_logits
 from model_export.run import Run, load_tensors, write_whole
@@ -59,9 +60,7 @@ def read_ablation(path: Path) -> list[tuple[str, Configuration]]:
         try:
             found.append((variant.name, Configuration.model_validate(kept)))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ModelExportError(f"{path}: {variant.name}: {place}: {first['msg']}") from error
+            raise ModelExportError(f"{path}: {variant.name}: {first_problem(error)}") from error
     return found
 
 
@@ -111,8 +110,8 @@ def ablate(
 def write_results(path: Path, found: list[dict[str, Any]], planned: int) -> None:
     text = json.dumps({"planned": planned, "variants": found}, indent=2) + "\n"
     write_whole(path, lambda file: file.write_text(text))
-    table = ablation_table(found) + "\n"
-    write_whole(path.with_suffix(".md"), lambda file: file.write_text(table))
+    shown = ablation_table(found) + "\n"
+    write_whole(path.with_suffix(".md"), lambda file: file.write_text(shown))
 
 
 def measure(configuration: Configuration, data: Path, run: Run) -> dict[str, Any]:
@@ -162,5 +161,4 @@ def ablation_table(found: list[dict[str, Any]]) -> str:
         ]
         for row in found
     ]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table(head, rows)

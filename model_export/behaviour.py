@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, first_problem
 from model_export.verify import probabilities
 from service.engine.backends import Backend
 from service.engine.tokenizer import TextTokenizer
@@ -84,9 +84,7 @@ def read_suite(path: Path) -> Suite:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ModelExportError(f"{path}: cannot be read ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ModelExportError(f"{path}: {place}: {first['msg']}") from error
+        raise ModelExportError(f"{path}: {first_problem(error)}") from error
 
 
 def run_suite(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, embedding
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from model_export.configuration import DropoutConfiguration, ModelConfiguration
+from model_export.configuration import DropoutConfiguration, ModelConfiguration, Precision
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -75,12 +75,19 @@ class TrainingForm(nn.Module):
     A packed bidirectional layer equals two causal layers, the second over each text reversed
     within its own length. Padding then only trails, so that padded kernels are exact, and their
     backward pass does not grow with the square of the length as that of the packed form does.
+    With ``precision`` bf16 the recurrent layers multiply in half the bits at twice the speed.
     """
 
-    def __init__(self, classifier: Classifier, dropouts: DropoutConfiguration) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        dropouts: DropoutConfiguration,
+        precision: Precision = "fp32",
+    ) -> None:
         super().__init__()
         self.classifier = classifier
         self.dropouts = dropouts
+        self.precision = precision
         configuration = classifier.configuration
         # Only shapes: its own parameters are never used.
         self.cells = {
@@ -103,13 +110,19 @@ class TrainingForm(nn.Module):
     def outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
         """States of the last layer (time, batch, 2 * hidden), forward then backward."""
         reversal = reversed_positions(lengths, features.shape[0])  # (time, batch)
-        for layer in range(self.classifier.configuration.layers):
-            if layer:
-                features = dropout(features, self.dropouts.layers, self.training)
-            forward = self.run_half(features, f"l{layer}")
-            backward = self.run_half(reverse(features, reversal), f"l{layer}_reverse")
-            features = torch.cat([forward, reverse(backward, reversal)], dim=2)
-        return features
+        with self.autocast():
+            for layer in range(self.classifier.configuration.layers):
+                if layer:
+                    features = dropout(features, self.dropouts.layers, self.training)
+                forward = self.run_half(features, f"l{layer}")
+                backward = self.run_half(reverse(features, reversal), f"l{layer}_reverse")
+                features = torch.cat([forward, reverse(backward, reversal)], dim=2)
+        return features.float()
+
+    def autocast(self) -> torch.autocast:
+        """Where products are taken in the form's precision."""
+        device = self.classifier.linear.weight.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16")
 
     def run_half(self, features: Tensor, suffix: str) -> Tensor:
         source = dict(self.classifier.recurrent.named_parameters())

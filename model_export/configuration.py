@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, first_problem
 
 Cell = Literal["lstm", "gru", "rnn"]
+Precision = Literal["fp32", "bf16"]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -117,12 +118,15 @@ class Configuration(Section):
 
     ``labels`` names the labels as they stand in the data, in logit order:
     ``{"0": "negative", "1": "positive"}``. ``repeat`` gives texts of a file (``"tweets/train"``)
-    more or less than one place in each epoch.
+    more or less than one place in each epoch. ``precision`` is that of the recurrent layers'
+    products while training; weights, sums of gradients and everything else stay in fp32. ``bf16``
+    pays on processors with AVX512-BF16 or AMX and is slow elsewhere.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
     seed: int = 1
+    precision: Precision = "fp32"
     max_tokens: int = Field(default=4096, ge=1)
     labels: dict[str, str] = Field(min_length=2)
     repeat: dict[str, Annotated[float, Field(gt=0)]] = {}
@@ -144,6 +148,4 @@ def read_configuration(path: Path) -> Configuration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelExportError(f"{path}: is not TOML ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ModelExportError(f"{path}: {place}: {first['msg']}") from error
+        raise ModelExportError(f"{path}: {first_problem(error)}") from error

@@ -26,6 +26,7 @@ from model_export.corpus import Corpus
 from model_export.preparation import TrainingData
 from model_export.progress import TokenProgress
 from model_export.run import Run, load_tensors, save_tensors
+from model_export.schedule import learning_rate
 from model_export.team import Team
 
 SHORTEST_WINDOW = 8
@@ -104,7 +105,7 @@ class Pretrainer:
         )
         if data.vectors is not None:
             self.classifier.embedding.weight.data.copy_(data.vectors)
-        self.form = TrainingForm(self.classifier, NO_DROPOUT)
+        self.form = TrainingForm(self.classifier, NO_DROPOUT, configuration.precision)
         self.predictor = TokenPredictor(self.classifier, targets / targets.sum())
         self.classifier.to(device)
         self.predictor.to(device)
@@ -171,7 +172,12 @@ class Pretrainer:
     def step(self, plan: EpochPlan, windows: npt.NDArray[np.int64], share_done: float) -> float:
         """One update from one batch; returns its loss in nats per predicted token."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate(share_done)
+            group["lr"] = learning_rate(
+                self.settings.learning_rate,
+                self.settings.warmup_steps,
+                self.state.step,
+                share_done,
+            )
         self.optimiser.zero_grad()
         batch = plan.batch(self.corpus, windows)
         generator = np.random.default_rng([self.seed, STREAM, self.state.step, 0])
@@ -196,19 +202,15 @@ class Pretrainer:
         targets = token_ids.t()[predicted].to(self.device)  # (tokens,)
         # Only these, since the product with the whole table costs as much as the network.
         states = self.outputs(lengths, corruption)[predicted.to(self.device)]
-        logits = self.predictor(states, self.classifier.embedding.weight)
-        return cross_entropy(logits, targets, reduction="sum")
+        with self.form.autocast():
+            logits = self.predictor(states, self.classifier.embedding.weight)
+        return cross_entropy(logits.float(), targets, reduction="sum")
 
     def outputs(self, lengths: Tensor, corruption: Corruption) -> Tensor:
         """States of the last layer (time, batch, 2 * hidden) over the corrupted texts."""
         features = self.form.embed(corruption.token_ids.to(self.device))
         features = features * ~corruption.blank.t().unsqueeze(2).to(self.device)
         return self.form.outputs(features, lengths.to(self.device))
-
-    def learning_rate(self, share_done: float) -> float:
-        """Linear warm-up, then linear to a fiftieth at the last step."""
-        warmup = min(1.0, (self.state.step + 1) / max(1, self.settings.warmup_steps))
-        return self.settings.learning_rate * warmup * max(0.02, 1 - share_done)
 
     def save(self) -> None:
         if not self.team.leads:

@@ -74,7 +74,7 @@ class Run:
         if mine.model.embedding_size == others.model.embedding_size:
             names.append("embedding.pt")
         begins = mine.training.pretrained_embedding == others.training.pretrained_embedding
-        if begins and agree(mine, others, ["seed", "model", "pretraining"]):
+        if begins and agree(mine, others, ["seed", "precision", "model", "pretraining"]):
             names.append("pretraining.pt")
         for name in names:
             source, target = other.directory / name, self.directory / name

@@ -28,6 +28,7 @@ from model_export.preparation import TrainingData, prepare
 from model_export.pretraining import Pretrainer
 from model_export.progress import TokenProgress
 from model_export.run import Run, load_tensors, save_tensors, write_whole
+from model_export.schedule import learning_rate
 from model_export.team import Team, assemble
 
 SAVE_SECONDS = 60.0
@@ -123,7 +124,7 @@ class Trainer:
         self.averaged = Classifier(configuration.model, data.vocabulary_size, labels)
         self.classifier.to(device)
         self.averaged.to(device)
-        self.form = TrainingForm(self.classifier, configuration.dropout)
+        self.form = TrainingForm(self.classifier, configuration.dropout, configuration.precision)
         self.optimiser = torch.optim.AdamW(
             self.classifier.parameters(),
             lr=self.settings.learning_rate,
@@ -228,7 +229,7 @@ class Trainer:
     def step(self, plan: EpochPlan, epochs_done: float) -> float:
         """One update from one batch; returns its loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.settings, self.state.steps_done, epochs_done)
+            group["lr"] = scheduled_rate(self.settings, self.state.steps_done, epochs_done)
         self.optimiser.zero_grad()
         seed = self.state.steps_done * self.team.size + self.team.rank
         torch.manual_seed(self.configuration.seed * STEP_SEEDS + seed)
@@ -351,16 +352,16 @@ class Trainer:
         self.console.print(f"going on in epoch {self.state.epoch + 1}, step {self.state.step + 1}")
 
 
-def learning_rate(settings: TrainingConfiguration, steps_done: int, epochs_done: float) -> float:
-    """Linear warm-up, then linear to a fiftieth, once or twice."""
+def scheduled_rate(settings: TrainingConfiguration, steps_done: int, epochs_done: float) -> float:
+    """That of the first or, after a restart, the second fall."""
     peak, first, last = settings.learning_rate, 0, settings.epochs
     if settings.restart_after is not None:
         if epochs_done < settings.restart_after:
             last = min(settings.restart_after, settings.epochs)
         else:
             peak, first = settings.restart_learning_rate, settings.restart_after
-    warmup = min(1.0, (steps_done + 1) / max(1, settings.warmup_steps))
-    return peak * warmup * max(0.02, 1 - (epochs_done - first) / (last - first))
+    share_done = (epochs_done - first) / (last - first)
+    return learning_rate(peak, settings.warmup_steps, steps_done, share_done)
 
 
 def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -369,9 +370,7 @@ def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 def mean_over_time(outputs: Tensor, lengths: Tensor) -> Tensor:
     """Mean states (batch, 2 * hidden) of outputs (time, batch, 2 * hidden) without the padding."""
-    steps = torch.arange(outputs.shape[0], device=lengths.device).unsqueeze(1)
-    kept = (steps < lengths).unsqueeze(2)  # (time, batch, 1)
-    return (outputs * kept).sum(0) / lengths.unsqueeze(1)
+    return (outputs * inside_texts(outputs, lengths)).sum(0) / lengths.unsqueeze(1)
 
 
 def perturbation(features: Tensor, gradient: Tensor, lengths: Tensor, norm: float) -> Tensor:
@@ -379,8 +378,12 @@ def perturbation(features: Tensor, gradient: Tensor, lengths: Tensor, norm: floa
 
     The adversarial direction of Miyato, Dai & Goodfellow (ICLR 2017), in units of the text.
     """
-    steps = torch.arange(features.shape[0], device=lengths.device).unsqueeze(1)
-    inside = (steps < lengths).unsqueeze(2)  # (time, batch, 1)
-    size = (features * inside).square().sum((0, 2)).sqrt()  # (batch,)
+    size = (features * inside_texts(features, lengths)).square().sum((0, 2)).sqrt()  # (batch,)
     steepness = gradient.square().sum((0, 2)).sqrt().clamp(min=1e-12)  # (batch,)
     return gradient * (norm * size / steepness).unsqueeze(1)
+
+
+def inside_texts(features: Tensor, lengths: Tensor) -> Tensor:
+    """Which of the steps of features (time, batch, size) are no padding: bool (time, batch, 1)."""
+    steps = torch.arange(features.shape[0], device=lengths.device).unsqueeze(1)
+    return (steps < lengths).unsqueeze(2)

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from model_export.ablation import ablate, read_ablation
+from model_export.ablation import ablate, ablation_table, read_ablation
 from model_export.configuration import PretrainingConfiguration
 from model_export.errors import ModelExportError
 from model_export.run import Run
 from tests.model_export.opinions import small_configuration, write_configuration
 
+CONFIGURATIONS = Path(__file__).parents[2] / "model_export" / "configurations"
 VARIANTS = """
 base = "base.toml"
 [common.training]
@@ -70,6 +71,12 @@ def test_variants_are_trained_once_and_compared(
     before = (runs / "gru-without-teacher" / "checkpoint.pt").stat().st_mtime_ns
     ablate(variants, opinions, runs, None, 1, results, console)
     assert (runs / "gru-without-teacher" / "checkpoint.pt").stat().st_mtime_ns == before
+
+
+def test_the_table_in_the_card_is_made_from_the_results_beside_it() -> None:
+    found = json.loads((CONFIGURATIONS / "ablation.json").read_text())
+    shown = (CONFIGURATIONS / "ablation.md").read_text()
+    assert shown == ablation_table(found["variants"]) + "\n"
 
 
 def test_a_run_borrows_only_what_would_come_out_the_same(trained: Run, tmp_path: Path) -> None:

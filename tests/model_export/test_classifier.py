@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from model_export.classifier import Classifier, TrainingForm, pad
-from model_export.configuration import Cell, DropoutConfiguration, ModelConfiguration
+from model_export.configuration import Cell, DropoutConfiguration, ModelConfiguration, Precision
 
 CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")
 LENGTHS = (3, 11, 1, 7, 11)
@@ -36,6 +36,22 @@ def test_the_training_form_computes_the_packed_network_and_its_gradients(
     expected, found = packed(token_ids, lengths), form(token_ids, lengths)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(gradients(found), gradients(expected), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_half_precision_products_move_gradients_by_a_hundredth_at_most(cell: Cell) -> None:
+    network = classifier(cell)
+    token_ids, lengths = batch()
+
+    def gradients(precision: Precision) -> Tensor:
+        logits = TrainingForm(network, DropoutConfiguration(), precision).eval()(token_ids, lengths)
+        assert logits.dtype == torch.float32
+        found = torch.autograd.grad(logits.square().sum(), list(network.parameters()))
+        return torch.cat([gradient.flatten() for gradient in found])
+
+    exact, half = gradients("fp32"), gradients("bf16")
+    assert not torch.equal(half, exact)
+    assert (half - exact).norm() < 0.01 * exact.norm()
 
 
 @pytest.mark.parametrize("cell", CELLS)

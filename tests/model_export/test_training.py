@@ -11,7 +11,7 @@ from model_export.configuration import (
 )
 from model_export.errors import ModelExportError
 from model_export.run import Run, load_tensors
-from model_export.training import learning_rate, perturbation, train
+from model_export.training import perturbation, scheduled_rate, train
 from tests.model_export.interrupted import train_with_kills
 from tests.model_export.opinions import small_configuration
 
@@ -109,14 +109,14 @@ def test_adversarial_epochs_are_those_from_the_first_to_the_last_named() -> None
 
 def test_the_learning_rate_rises_falls_and_may_fall_a_second_time() -> None:
     once = TrainingConfiguration(epochs=4, learning_rate=0.1, warmup_steps=10)
-    assert learning_rate(once, 4, 0.0) == pytest.approx(0.05)
-    assert learning_rate(once, 99, 2.0) == pytest.approx(0.05)
+    assert scheduled_rate(once, 4, 0.0) == pytest.approx(0.05)
+    assert scheduled_rate(once, 99, 2.0) == pytest.approx(0.05)
     twice = once.model_copy(update={"restart_after": 3, "restart_learning_rate": 0.03})
-    rates = [learning_rate(twice, 99, epochs) for epochs in (0, 1.5, 2.999, 3, 3.5, 3.999)]
+    rates = [scheduled_rate(twice, 99, epochs) for epochs in (0, 1.5, 2.999, 3, 3.5, 3.999)]
     assert rates == pytest.approx([0.1, 0.05, 0.002, 0.03, 0.015, 0.0006])
     # A restart that the epochs do not reach changes nothing.
     late = once.model_copy(update={"restart_after": 9})
-    assert learning_rate(late, 99, 3.0) == learning_rate(once, 99, 3.0)
+    assert scheduled_rate(late, 99, 3.0) == scheduled_rate(once, 99, 3.0)
 
 
 def test_a_run_of_another_configuration_is_left_alone(trained: Run, opinions: Path) -> None:
