@@ -139,6 +139,8 @@ def write_models(classifier: Classifier, directory: Path) -> None:
         directory / "model.int8.onnx",
         op_types_to_quantize=["LSTM", "MatMul"],
         weight_type=QuantType.QInt8,
+        # One scale per gate unit: with one per matrix, a few large weights blur all the others.
+        per_channel=True,
     )
     logging.disable(logging.NOTSET)
     for path in directory.iterdir():
