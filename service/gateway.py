@@ -38,7 +38,7 @@ def route_of(path: str, code: int) -> str:
 
 
 class Gateway:
-    """ASGI middleware: request id, access, the one error form, counting, logging."""
+    """ASGI application: request id, access, the one error form, counting, logging."""
 
     def __init__(
         self,
@@ -55,9 +55,6 @@ class Gateway:
         self._log_every_request = log_every_request
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         metrics = self._predictor.metrics
         exchange = scope["exchange"] = Exchange(scope)
         metrics.count("inflight_requests")

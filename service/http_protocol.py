@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, cast
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.draining import Draining
@@ -45,9 +46,12 @@ class HttpProtocol(HttpToolsProtocol):
     _read_timer: asyncio.TimerHandle | None = None
     _reads_body = False
 
-    def __init__(self, draining: Draining, **uvicorn_options: Any) -> None:
+    def __init__(self, draining: Draining, front: ASGIApp, **uvicorn_options: Any) -> None:
+        """``front`` answers in the place of uvicorn's own app, which keeps the lifespan: FastAPI
+        asks about telemetry for every request, and is asked only for what is left to it."""
         super().__init__(**uvicorn_options)
         self._draining = draining
+        self.app = cast(Any, front)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

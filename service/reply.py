@@ -2,6 +2,7 @@
 
 import json
 import math
+from operator import itemgetter
 
 from service.exchange import Headers
 from service.prediction import Prediction
@@ -13,6 +14,9 @@ def probabilities(logits: list[float]) -> list[float]:
     exponentials = [math.exp(logit - highest) for logit in logits]
     total = sum(exponentials)
     return [exponential / total for exponential in exponentials]
+
+
+_score = itemgetter(0)
 
 
 class ReplyWriter:
@@ -31,9 +35,9 @@ class ReplyWriter:
         return (f"[{','.join(rows)}]" if batch else rows[0]).encode()
 
     def _row(self, scores: list[float]) -> str:
-        order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+        ranked = sorted(zip(scores, self._openings, strict=True), key=_score, reverse=True)
         # Seven digits are all that float32 holds.
-        return f"[{','.join(f'{self._openings[i]}{scores[i]:.7g}}}' for i in order)}]"
+        return f"[{','.join([f'{opening}{score:.7g}}}' for score, opening in ranked])}]"
 
     def headers(self, prediction: Prediction, started_at: float, ended_at: float) -> Headers:
         headers = [

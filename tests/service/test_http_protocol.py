@@ -54,7 +54,7 @@ async def connected(
     config = Config(application, ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
     protocol = functools.partial(
-        HttpProtocol, draining, config=config, server_state=ServerState(), app_state={}
+        HttpProtocol, draining, application, config=config, server_state=ServerState(), app_state={}
     )
     loop = asyncio.get_running_loop()
     async with (
