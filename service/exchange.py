@@ -1,9 +1,10 @@
 """One HTTP request and its answer: the headers that matter, the request id, the clock."""
 
-import json
 import random
 from collections.abc import Callable
 from typing import Any
+
+from pydantic_core import to_json
 
 from service.failure import ClientGone, DeadlinePassed, Failure, Invalid, TooLarge
 from service.prediction import Prediction, now
@@ -119,11 +120,11 @@ class Exchange:
 
 
 def error_body(failure: Failure, request_id: bytes) -> bytes:
-    """The one form of every error."""
-    return json.dumps(
+    """The one form of every error; pydantic's writer, since json's is a twelfth of a refusal."""
+    return to_json(
         {
             "error": str(failure),
             "error_type": failure.error_type,
             "request_id": request_id.decode("ascii"),
         }
-    ).encode()
+    )
