@@ -119,10 +119,15 @@ class Bundle:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in problem["loc"])
+    field = ".".join(_in_one_line(str(part)[:100]) for part in problem["loc"])
     if field == "format_version":
         return f"its format is not version {FORMAT_VERSION}, the one this release reads"
     return f"{field}: {problem['msg']}" if field else str(problem["msg"])
+
+
+def _in_one_line(name: str) -> str:
+    """A name as somebody's manifest has it, who may have put a line break in."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _read_regular_file(path: Path, size_limit: int) -> bytes:

@@ -129,3 +129,13 @@ def test_only_what_the_manifest_names_is_read(tmp_path: Path, name: str) -> None
 def test_a_manifest_names_files_of_its_own_directory_only(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError, match="files"):
         write_bundle(tmp_path, files={name: {"sha256": "0" * 64, "size": 1}})
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2Jescape", "long" * 10_000])
+def test_a_refusal_is_one_printable_sentence_whatever_a_file_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(BundleError, match="files") as refused:
+        write_bundle(tmp_path, files={name: {"sha256": "0" * 64, "size": 1}})
+    sentence = str(refused.value)
+    assert sentence.isprintable() and len(sentence) < 1000
