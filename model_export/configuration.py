@@ -1,8 +1,9 @@
 """The typed contents of a training configuration file (TOML)."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +12,14 @@ from model_export.errors import ModelExportError, first_problem
 Cell = Literal["lstm", "gru", "rnn"]
 Precision = Literal["fp32", "bf16"]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Value = TypeVar("Value", int, float)
+
+
+def in_epoch(values: Sequence[Value], epoch: int) -> Value:
+    """What a setting with one entry per epoch says of ``epoch`` (from 1); the last entry holds for
+    all that follow."""
+    return values[min(epoch, len(values)) - 1]
 
 
 class Section(BaseModel):
@@ -42,16 +51,16 @@ class DropoutConfiguration(Section):
 
 
 class TeacherConfiguration(Section):
-    """Soft labels for unlabelled texts: from a linear bag of n-grams, and from
-    ``network_from_epoch`` on the mean of those and of the averaged network's own.
+    """Soft labels for unlabelled texts, by a linear bag of n-grams and by the averaged network.
 
-    Each epoch from ``first_epoch`` on draws ``unlabelled_fraction`` of the unlabelled texts.
+    Each epoch draws ``unlabelled_fraction`` of the unlabelled texts; in their labels the network's
+    opinion has the weight ``network_share``, the n-grams' the rest. One entry per epoch, the last
+    holds for all that follow.
     """
 
-    unlabelled_fraction: float = Field(default=0.25, gt=0, le=1)
+    unlabelled_fraction: list[Share] = Field(default=[0.0, 0.25], min_length=1)
     unlabelled_weight: float = Field(default=1.0, gt=0)
-    first_epoch: int = Field(default=2, ge=1)
-    network_from_epoch: int = Field(default=3, ge=1)
+    network_share: list[Share] = Field(default=[0.0, 0.0, 0.5], min_length=1)
 
 
 class PretrainingConfiguration(Section):
@@ -75,25 +84,28 @@ class PretrainingConfiguration(Section):
 
 
 class AdversarialConfiguration(Section):
-    """In the epochs ``from_epoch`` to ``until_epoch`` (or the last) each batch is learned a second
-    time, which doubles the cost, with the embedded texts moved ``norm`` times their own norm to
-    where the loss grows fastest; that loss counts ``weight`` times."""
+    """Each batch is learned a second time, which doubles the cost, with the embedded texts moved
+    ``norm`` times their own norm to where the loss grows fastest; that loss counts ``weight``
+    times. One norm per epoch, the last holds for all that follow; in epochs of norm 0 nothing of
+    this happens."""
 
-    from_epoch: int = Field(default=1, ge=1)
-    until_epoch: int | None = Field(default=None, ge=1)
-    norm: float = Field(default=0.02, gt=0)
+    norm: list[Annotated[float, Field(ge=0)]] = Field(default=[0.02], min_length=1)
     weight: float = Field(default=1.0, gt=0)
 
-    def holds_in(self, epoch: int) -> bool:
-        return self.from_epoch <= epoch <= (self.until_epoch or epoch)
+
+class RestartConfiguration(Section):
+    """After so many epochs training begins anew from the averaged weights, with a fresh optimiser
+    and a learning rate that falls from here."""
+
+    after: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
 
 
 class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
     from a text in each of them (the last entry holds for all that follow).
 
-    The learning rate falls linearly to the end or, with ``restart_after``, to the end of so many
-    epochs, from where it falls a second time from ``restart_learning_rate``.
+    The learning rate falls linearly to the next of ``restarts``, or to the end.
     """
 
     epochs: int = Field(default=8, ge=1)
@@ -101,8 +113,7 @@ class TrainingConfiguration(Section):
     batch_tokens: int = Field(default=8192, ge=1)
     batch_texts: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
-    restart_after: int | None = Field(default=None, ge=1)
-    restart_learning_rate: float = Field(default=5e-4, gt=0)
+    restarts: list[RestartConfiguration] = []
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     gradient_norm: float = Field(default=1.0, gt=0)

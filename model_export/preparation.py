@@ -23,8 +23,8 @@ from model_export.vocabulary import learn_tokenizer
 class TrainingData:
     """Labelled texts first, then unlabelled.
 
-    ``shares`` are their expected places per epoch, ``soft_labels`` the n-gram teacher's
-    probabilities of the unlabelled ones, ``vectors`` the embedding to begin with.
+    ``shares`` are their expected places in an epoch that takes all of them, ``soft_labels`` the
+    n-gram teacher's probabilities of the unlabelled ones, ``vectors`` the embedding to begin with.
     """
 
     vocabulary_size: int
@@ -53,8 +53,6 @@ def prepare(
     # Stable: labelled texts come first and keep their order.
     order = np.argsort(corpus.labels < 0, kind="stable")
     labelled = int((corpus.labels >= 0).sum())
-    teacher = configuration.teacher
-    shares[corpus.labels < 0] *= teacher.unlabelled_fraction if teacher else 0
     corpus, shares = corpus.take(order), shares[order]
     dev = {file.name: corpora[file.name] for file in files if file.split == "dev"}
     console.print(
@@ -63,7 +61,7 @@ def prepare(
     )
     size = tokenizer.get_vocab_size()
     soft_labels = vectors = None
-    if teacher and len(corpus) > labelled:
+    if configuration.teacher and len(corpus) > labelled:
         soft_labels = prepare_soft_labels(configuration, corpus, labelled, dev, run, console)
     if configuration.training.pretrained_embedding:
         vectors = prepare_vectors(corpus, size, configuration.model.embedding_size, run, console)

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from model_export.batches import Batch, EpochPlan, plan_epoch
 from model_export.classifier import Classifier, TrainingForm
-from model_export.configuration import Configuration, TrainingConfiguration
+from model_export.configuration import Configuration, TrainingConfiguration, in_epoch
 from model_export.corpus import Corpus, Int64s
 from model_export.dataset import find_data_files
 from model_export.prediction import accuracy, predict_logits
@@ -37,11 +37,16 @@ STEP_SEEDS = 1 << 32
 
 @dataclass
 class State:
-    """What a checkpoint holds beside the optimiser's state; ``step`` counts within the epoch."""
+    """What a checkpoint holds beside the optimiser's state.
+
+    ``step`` counts within the epoch; ``restarted_at`` is what ``steps_done`` was at the last
+    restart.
+    """
 
     epoch: int = 0
     step: int = 0
     steps_done: int = 0
+    restarted_at: int = 0
     tokens: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
@@ -125,17 +130,20 @@ class Trainer:
         self.classifier.to(device)
         self.averaged.to(device)
         self.form = TrainingForm(self.classifier, configuration.dropout, configuration.precision)
-        self.optimiser = torch.optim.AdamW(
-            self.classifier.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
+        self.optimiser = self.new_optimiser()
         self.targets = torch.zeros(len(data.corpus), labels)  # (texts, labels)
         self.weights = torch.ones(len(data.corpus))  # (texts,)
 
         if data.vectors is not None:
             self.classifier.embedding.weight.data.copy_(data.vectors)
+
+    def new_optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            self.classifier.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
 
     def begin_from(self, pretrained: Classifier) -> None:
         """Take all but the linear layer of a pretrained network."""
@@ -154,6 +162,20 @@ class Trainer:
             self.train_epoch()
         self.console.print(f"best macro average over dev files: {self.state.best_accuracy:.2%}")
 
+    def plan(self, epoch: int) -> EpochPlan:
+        shares = self.data.shares.copy()
+        teacher = self.configuration.teacher
+        fraction = in_epoch(teacher.unlabelled_fraction, epoch) if teacher else 0
+        shares[self.data.labelled :] *= fraction
+        return plan_epoch(
+            self.data.corpus.lengths,
+            shares,
+            in_epoch(self.settings.crop_tokens, epoch),
+            self.settings.batch_tokens,
+            self.settings.batch_texts,
+            np.random.default_rng([self.configuration.seed, epoch]),
+        )
+
     def set_targets(self, epoch: int, plan: EpochPlan) -> None:
         """One-hot for labelled texts, the teacher's probabilities for the others of ``plan``."""
         teacher, first = self.configuration.teacher, self.data.labelled
@@ -166,9 +188,11 @@ class Trainer:
         self.targets[first:] = self.data.soft_labels
         self.weights[first:] = teacher.unlabelled_weight
         drawn = np.unique(plan.texts[plan.texts >= first])
-        if epoch >= teacher.network_from_epoch and len(drawn):
-            soft = (self.targets[drawn] + self.network_labels(epoch, drawn)) / 2
-            self.targets[drawn] = soft
+        share = in_epoch(teacher.network_share, epoch)
+        if share and len(drawn):
+            self.targets[drawn] = torch.lerp(
+                self.targets[drawn], self.network_labels(epoch, drawn), share
+            )
 
     def network_labels(self, epoch: int, texts: Int64s) -> Tensor:
         """Probabilities (texts, labels) by the averaged weights at the beginning of ``epoch``."""
@@ -193,19 +217,9 @@ class Trainer:
 
     def train_epoch(self) -> None:
         epoch = self.state.epoch + 1
-        shares = self.data.shares.copy()
-        teacher = self.configuration.teacher
-        if teacher and epoch < teacher.first_epoch:
-            shares[self.data.labelled :] = 0
-        crops = self.settings.crop_tokens
-        plan = plan_epoch(
-            self.data.corpus.lengths,
-            shares,
-            crops[min(epoch, len(crops)) - 1],
-            self.settings.batch_tokens,
-            self.settings.batch_texts,
-            np.random.default_rng([self.configuration.seed, epoch]),
-        )
+        if not self.state.step:
+            self.restart_if_due()
+        plan = self.plan(epoch)
         self.set_targets(epoch, plan)
         steps, tokens = len(plan.batches), int(plan.lengths.sum())
         done = sum(int(plan.lengths[windows].sum()) for windows in plan.batches[: self.state.step])
@@ -226,10 +240,17 @@ class Trainer:
                     self.save()
         self.end_epoch(epoch, self.state.loss_sum / steps)
 
+    def restart_if_due(self) -> None:
+        if any(restart.after == self.state.epoch for restart in self.settings.restarts):
+            self.classifier.load_state_dict(self.averaged.state_dict())
+            self.optimiser = self.new_optimiser()
+            self.state.restarted_at = self.state.steps_done
+
     def step(self, plan: EpochPlan, epochs_done: float) -> float:
         """One update from one batch; returns its loss."""
+        steps = self.state.steps_done - self.state.restarted_at
         for group in self.optimiser.param_groups:
-            group["lr"] = scheduled_rate(self.settings, self.state.steps_done, epochs_done)
+            group["lr"] = scheduled_rate(self.settings, steps, epochs_done)
         self.optimiser.zero_grad()
         seed = self.state.steps_done * self.team.size + self.team.rank
         torch.manual_seed(self.configuration.seed * STEP_SEEDS + seed)
@@ -250,10 +271,11 @@ class Trainer:
         features = self.form.embed(batch.token_ids.to(self.device))  # (time, batch, embedding)
         clean, gradient = self.backward(features, batch, scale)
         adversarial = self.configuration.adversarial
-        if adversarial and adversarial.holds_in(self.state.epoch + 1):
+        norm = in_epoch(adversarial.norm, self.state.epoch + 1) if adversarial else 0
+        if adversarial and norm:
             # From the same features, so that both losses share the dropout of the embedding.
             moved = features + perturbation(
-                features.detach(), gradient, batch.lengths.to(self.device), adversarial.norm
+                features.detach(), gradient, batch.lengths.to(self.device), norm
             )
             _, second = self.backward(moved, batch, scale * adversarial.weight)
             gradient = gradient + second
@@ -352,16 +374,18 @@ class Trainer:
         self.console.print(f"going on in epoch {self.state.epoch + 1}, step {self.state.step + 1}")
 
 
-def scheduled_rate(settings: TrainingConfiguration, steps_done: int, epochs_done: float) -> float:
-    """That of the first or, after a restart, the second fall."""
+def scheduled_rate(
+    settings: TrainingConfiguration, steps_since_start: int, epochs_done: float
+) -> float:
+    """That of the fall since the start or the last restart, which is ``steps_since_start`` ago."""
     peak, first, last = settings.learning_rate, 0, settings.epochs
-    if settings.restart_after is not None:
-        if epochs_done < settings.restart_after:
-            last = min(settings.restart_after, settings.epochs)
-        else:
-            peak, first = settings.restart_learning_rate, settings.restart_after
+    for restart in sorted(settings.restarts, key=lambda restart: restart.after):
+        if epochs_done < restart.after:
+            last = min(restart.after, settings.epochs)
+            break
+        peak, first = restart.learning_rate, restart.after
     share_done = (epochs_done - first) / (last - first)
-    return learning_rate(peak, settings.warmup_steps, steps_done, share_done)
+    return learning_rate(peak, settings.warmup_steps, steps_since_start, share_done)
 
 
 def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

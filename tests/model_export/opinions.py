@@ -56,7 +56,7 @@ def small_configuration(**changes: object) -> Configuration:
                 "average_decay": 0.8,
                 "pooled_loss": 0.5,
             },
-            "teacher": {"unlabelled_fraction": 0.5},
+            "teacher": {"unlabelled_fraction": [0.0, 0.5], "network_share": [0.0, 0.0, 0.5]},
             **changes,
         }
     )

@@ -1,17 +1,17 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from model_export.configuration import (
-    AdversarialConfiguration,
-    Configuration,
-    TrainingConfiguration,
-)
+from model_export.configuration import Configuration, TrainingConfiguration, in_epoch
+from model_export.dataset import find_data_files
 from model_export.errors import ModelExportError
+from model_export.preparation import prepare
 from model_export.run import Run, load_tensors
-from model_export.training import perturbation, scheduled_rate, train
+from model_export.team import Team
+from model_export.training import Trainer, perturbation, scheduled_rate, train
 from tests.model_export.interrupted import train_with_kills
 from tests.model_export.opinions import small_configuration
 
@@ -93,7 +93,7 @@ def test_an_adversarial_perturbation_follows_each_text_s_gradient_and_spares_pad
 def test_adversarial_training_learns_from_its_first_epoch_on(
     trained: Run, opinions: Path, tmp_path: Path
 ) -> None:
-    configuration = small_configuration(adversarial={"from_epoch": 2, "norm": 0.1})
+    configuration = small_configuration(adversarial={"norm": [0.0, 0.1]})
     run = train_quietly(configuration, opinions, tmp_path / "adversarial")
     plain, moved = (load_tensors(found.best)["history"] for found in (trained, run))
     assert moved[0] == plain[0] | {"microseconds_per_token": moved[0]["microseconds_per_token"]}
@@ -101,22 +101,64 @@ def test_adversarial_training_learns_from_its_first_epoch_on(
     assert moved[-1]["macro_accuracy"] > 0.9
 
 
-def test_adversarial_epochs_are_those_from_the_first_to_the_last_named() -> None:
-    bounded = AdversarialConfiguration(from_epoch=2, until_epoch=3)
-    assert [bounded.holds_in(epoch) for epoch in range(1, 6)] == [False, True, True, False, False]
-    assert AdversarialConfiguration(from_epoch=2).holds_in(99)
+def test_settings_of_each_epoch_hold_on_for_all_that_follow() -> None:
+    assert [in_epoch([0.0, 0.3, 0.1], epoch) for epoch in range(1, 6)] == [0, 0.3, 0.1, 0.1, 0.1]
 
 
-def test_the_learning_rate_rises_falls_and_may_fall_a_second_time() -> None:
-    once = TrainingConfiguration(epochs=4, learning_rate=0.1, warmup_steps=10)
+def test_the_learning_rate_rises_falls_and_falls_again_from_each_restart() -> None:
+    once = TrainingConfiguration(epochs=6, learning_rate=0.1, warmup_steps=10)
     assert scheduled_rate(once, 4, 0.0) == pytest.approx(0.05)
-    assert scheduled_rate(once, 99, 2.0) == pytest.approx(0.05)
-    twice = once.model_copy(update={"restart_after": 3, "restart_learning_rate": 0.03})
-    rates = [scheduled_rate(twice, 99, epochs) for epochs in (0, 1.5, 2.999, 3, 3.5, 3.999)]
-    assert rates == pytest.approx([0.1, 0.05, 0.002, 0.03, 0.015, 0.0006])
+    assert scheduled_rate(once, 99, 3.0) == pytest.approx(0.05)
+    restarts = [{"after": 4, "learning_rate": 0.02}, {"after": 2, "learning_rate": 0.03}]
+    settings = {"epochs": 6, "learning_rate": 0.1, "warmup_steps": 10, "restarts": restarts}
+    thrice = TrainingConfiguration.model_validate(settings)
+    rates = [scheduled_rate(thrice, 99, epochs) for epochs in (0, 1, 1.999, 2, 3, 4, 5, 5.999)]
+    assert rates == pytest.approx([0.1, 0.05, 0.002, 0.03, 0.015, 0.02, 0.01, 0.0004])
+    assert scheduled_rate(thrice, 4, 4.0) == pytest.approx(0.01)
     # A restart that the epochs do not reach changes nothing.
-    late = once.model_copy(update={"restart_after": 9})
-    assert scheduled_rate(late, 99, 3.0) == scheduled_rate(once, 99, 3.0)
+    late = TrainingConfiguration.model_validate(settings | {"restarts": [restarts[0]], "epochs": 4})
+    assert scheduled_rate(late, 99, 2.0) == pytest.approx(0.05)
+
+
+def test_a_restart_begins_from_the_averaged_weights(opinions: Path, tmp_path: Path) -> None:
+    def checkpoint(**changes: object) -> dict[str, dict[str, torch.Tensor]]:
+        training = small_configuration().training.model_dump() | changes
+        configuration = small_configuration(training=training, teacher=None)
+        run = train_quietly(configuration, opinions, tmp_path / str(len(changes)))
+        found: dict[str, dict[str, torch.Tensor]] = load_tensors(run.checkpoint)
+        return found
+
+    before = checkpoint(epochs=1)
+    # A rate of almost nothing leaves the weights where the restart put them.
+    after = checkpoint(epochs=2, restarts=[{"after": 1, "learning_rate": 1e-12}])
+    name = "linear.weight"
+    assert not torch.allclose(before["classifier"][name], before["averaged"][name], atol=1e-4)
+    torch.testing.assert_close(after["classifier"][name], before["averaged"][name])
+    torch.testing.assert_close(after["averaged"][name], before["averaged"][name])
+
+
+def test_unlabelled_texts_are_labelled_by_n_grams_and_network_in_the_shares_of_the_epoch(
+    opinions: Path, tmp_path: Path
+) -> None:
+    teacher = {"unlabelled_fraction": [0.0, 1.0], "network_share": [0.0, 0.0, 0.75]}
+    run = train_quietly(small_configuration(teacher=teacher), opinions, tmp_path / "run")
+    configuration, quiet = run.configuration(), Console(quiet=True)
+    data = prepare(configuration, find_data_files(opinions), run, quiet)
+    trainer = Trainer(configuration, data, run, torch.device("cpu"), 60, Team(0, 1), quiet)
+    unlabelled = np.arange(data.labelled, len(data.corpus))
+
+    def targets(epoch: int) -> torch.Tensor:
+        plan = trainer.plan(epoch)
+        trainer.set_targets(epoch, plan)
+        assert set(plan.texts) >= set(unlabelled) if epoch > 1 else max(plan.texts) < data.labelled
+        return trainer.targets[data.labelled :].clone()
+
+    n_grams, both = targets(2), targets(3)
+    network = load_tensors(run.directory / "soft_labels-3.pt")
+    assert data.soft_labels is not None
+    torch.testing.assert_close(n_grams, data.soft_labels)
+    torch.testing.assert_close(both, 0.25 * data.soft_labels + 0.75 * network)
+    targets(1)
 
 
 def test_a_run_of_another_configuration_is_left_alone(trained: Run, opinions: Path) -> None:

@@ -138,4 +138,5 @@ def test_a_refusal_is_one_printable_sentence_whatever_a_file_is_called(
     with pytest.raises(BundleError, match="files") as refused:
         write_bundle(tmp_path, files={name: {"sha256": "0" * 64, "size": 1}})
     sentence = str(refused.value)
-    assert sentence.isprintable() and len(sentence) < 1000
+    assert sentence.isprintable()
+    assert len(sentence) < 1000
