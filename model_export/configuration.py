@@ -105,7 +105,9 @@ class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
     from a text in each of them (the last entry holds for all that follow).
 
-    The learning rate falls linearly to the next of ``restarts``, or to the end.
+    The learning rate falls linearly to the next of ``restarts``, or to the end. The mean of the
+    averaged weights at the ends of the last ``merged_falls`` is kept if it does as well on the dev
+    texts as the best epoch: errors of either are not those of the other.
     """
 
     epochs: int = Field(default=8, ge=1)
@@ -114,6 +116,7 @@ class TrainingConfiguration(Section):
     batch_texts: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     restarts: list[RestartConfiguration] = []
+    merged_falls: int = Field(default=1, ge=1)
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     gradient_norm: float = Field(default=1.0, gt=0)

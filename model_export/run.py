@@ -1,7 +1,8 @@
 """A run directory: what a training has done so far, every file whole at any moment.
 
 ``run.json``, ``tokenizer.json``, ``cache/`` (token ids), ``embedding.pt``, ``pretraining.pt`` and
-``checkpoint.pt`` (to go on from), ``soft_labels-*.pt``, ``best.pt`` (to export), ``history.json``.
+``checkpoint.pt`` (to go on from), ``soft_labels-*.pt``, ``weights-*.pt`` (of epochs to merge),
+``best.pt`` (to export), ``history.json``.
 """
 
 import json
@@ -41,6 +42,9 @@ class Run:
     @property
     def best(self) -> Path:
         return self.directory / "best.pt"
+
+    def weights(self, epoch: int) -> Path:
+        return self.directory / f"weights-{epoch}.pt"
 
     def open_for(self, configuration: Configuration, data: dict[str, str]) -> None:
         """Make the directory, or check that it belongs to this configuration and these files.

@@ -160,6 +160,7 @@ class Trainer:
                 self.console.print(f"no gain for {self.settings.patience_epochs} epochs: stopped")
                 break
             self.train_epoch()
+        self.merge_falls()
         self.console.print(f"best macro average over dev files: {self.state.best_accuracy:.2%}")
 
     def plan(self, epoch: int) -> EpochPlan:
@@ -315,12 +316,16 @@ class Trainer:
             ):
                 mean.lerp_(now, 1 - decay)
 
-    def end_epoch(self, epoch: int, loss: float) -> None:
+    def validate(self) -> tuple[dict[str, float], float]:
+        """Accuracy of the averaged weights on each dev file, and their macro average."""
         accuracies = {
             name: accuracy(self.predict("validating", corpus), torch.from_numpy(corpus.labels))
             for name, corpus in self.data.dev.items()
         }
-        macro = sum(accuracies.values()) / max(1, len(accuracies))
+        return accuracies, sum(accuracies.values()) / max(1, len(accuracies))
+
+    def end_epoch(self, epoch: int, loss: float) -> None:
+        accuracies, macro = self.validate()
         speed = self.state.seconds / self.state.tokens * 1e6
         self.state.history.append(
             {
@@ -332,9 +337,8 @@ class Trainer:
                 "microseconds_per_token": speed,
             }
         )
-        listed = ", ".join(f"{name} {share:.2%}" for name, share in accuracies.items())
         self.console.print(
-            f"epoch {epoch}: loss {loss:.4f}, macro {macro:.2%} ({listed}), {speed:.1f} µs/token",
+            f"epoch {epoch}: loss {loss:.4f}, {listed(accuracies, macro)}, {speed:.1f} µs/token",
             soft_wrap=True,
         )
         self.state.epoch, self.state.step, self.state.loss_sum = epoch, 0, 0.0
@@ -347,9 +351,29 @@ class Trainer:
             if improved:
                 best = {"weights": self.averaged.state_dict(), "history": self.state.history}
                 save_tensors(self.run.best, best)
+            if epoch in fall_ends(self.settings):
+                save_tensors(self.run.weights(epoch), self.averaged.state_dict())
             history = json.dumps(self.state.history, indent=2) + "\n"
             write_whole(self.run.directory / "history.json", lambda path: path.write_text(history))
         self.save()
+
+    def merge_falls(self) -> None:
+        """Keep the mean of the weights at the ends of the last falls if it is no worse."""
+        ends = [end for end in fall_ends(self.settings) if end <= self.state.epoch]
+        merged = ends[-self.settings.merged_falls :]
+        if len(merged) < 2:
+            return
+        falls = [load_tensors(self.run.weights(epoch)) for epoch in merged]
+        mean = {name: torch.stack([fall[name] for fall in falls]).mean(0) for name in falls[0]}
+        self.averaged.load_state_dict(mean)
+        accuracies, macro = self.validate()
+        epochs = " and ".join(map(str, merged))
+        self.console.print(f"epochs {epochs} merged: {listed(accuracies, macro)}", soft_wrap=True)
+        if macro < self.state.best_accuracy:
+            return
+        self.state.best_accuracy = macro
+        if self.team.leads:
+            save_tensors(self.run.best, {"weights": mean, "history": self.state.history})
 
     def save(self) -> None:
         if not self.team.leads:
@@ -372,6 +396,17 @@ class Trainer:
         self.averaged.load_state_dict(checkpoint["averaged"])
         self.optimiser.load_state_dict(checkpoint["optimiser"])
         self.console.print(f"going on in epoch {self.state.epoch + 1}, step {self.state.step + 1}")
+
+
+def listed(accuracies: dict[str, float], macro: float) -> str:
+    each = ", ".join(f"{name} {share:.2%}" for name, share in accuracies.items())
+    return f"macro {macro:.2%} ({each})"
+
+
+def fall_ends(settings: TrainingConfiguration) -> list[int]:
+    """The epochs with which the learning rate has fallen to its lowest."""
+    restarts = {restart.after for restart in settings.restarts if restart.after < settings.epochs}
+    return sorted(restarts | {settings.epochs})
 
 
 def scheduled_rate(
