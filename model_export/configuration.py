@@ -105,9 +105,9 @@ class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
     from a text in each of them (the last entry holds for all that follow).
 
-    The learning rate falls linearly to the next of ``restarts``, or to the end. The mean of the
-    averaged weights at the ends of the last ``merged_falls`` is kept if it does as well on the dev
-    texts as the best epoch: errors of either are not those of the other.
+    The learning rate falls linearly to the next of ``restarts``, or to the end. The best epoch's
+    weights are kept or, with more than one of ``merged_falls``, the mean of those with which the
+    last falls ended: errors of either are not those of the other.
     """
 
     epochs: int = Field(default=8, ge=1)

@@ -42,6 +42,14 @@ class Team:
                 ) from error
         return tensor
 
+    def wait(self) -> None:
+        """Until all processes have come here, and what the leader wrote before can be read.
+
+        Raises:
+            ModelExportError: as ``sum`` does.
+        """
+        self.sum(torch.zeros(1))
+
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Give every parameter the sum of all processes' gradients.
 

@@ -161,7 +161,7 @@ class Trainer:
                 break
             self.train_epoch()
         self.merge_falls()
-        self.console.print(f"best macro average over dev files: {self.state.best_accuracy:.2%}")
+        self.console.print(f"kept, macro average over dev files: {self.state.best_accuracy:.2%}")
 
     def plan(self, epoch: int) -> EpochPlan:
         shares = self.data.shares.copy()
@@ -358,19 +358,18 @@ class Trainer:
         self.save()
 
     def merge_falls(self) -> None:
-        """Keep the mean of the weights at the ends of the last falls if it is no worse."""
+        """Keep the mean of the weights with which the last falls ended."""
         ends = [end for end in fall_ends(self.settings) if end <= self.state.epoch]
         merged = ends[-self.settings.merged_falls :]
         if len(merged) < 2:
             return
+        self.team.wait()
         falls = [load_tensors(self.run.weights(epoch)) for epoch in merged]
         mean = {name: torch.stack([fall[name] for fall in falls]).mean(0) for name in falls[0]}
         self.averaged.load_state_dict(mean)
         accuracies, macro = self.validate()
         epochs = " and ".join(map(str, merged))
         self.console.print(f"epochs {epochs} merged: {listed(accuracies, macro)}", soft_wrap=True)
-        if macro < self.state.best_accuracy:
-            return
         self.state.best_accuracy = macro
         if self.team.leads:
             save_tensors(self.run.best, {"weights": mean, "history": self.state.history})
