@@ -128,7 +128,7 @@ REQUEST_EXAMPLES: dict[str, Schema] = {
         "several": {"value": {"inputs": ["I loved it.", "Dull."]}},
     },
 }
-ONE_ANSWER = [{"label": "positive", "score": 0.9968445}, {"label": "negative", "score": 0.0031555}]
+ONE_ANSWER = [{"label": "positive", "score": 0.9981805}, {"label": "negative", "score": 0.0018195}]
 ANSWER_EXAMPLES: dict[str, Schema] = {
     "/predict": {
         "one text": {"value": ONE_ANSWER},
