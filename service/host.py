@@ -83,6 +83,7 @@ def _run(
         bundle,
         settings.backend,
         allotment.threads,
+        settings.max_tokens,
         trusted,
         directory,
         max_batch_size=settings.micro_batch_texts,

@@ -40,6 +40,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         bundle: Bundle,
         backend: BackendName,
         threads: int,
+        max_tokens: int,
         trust_torchscript: bool,
         state_directory: Path,
         **litapi_options: object,
@@ -50,6 +51,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         self._state_directory = state_directory
         self._backend_name: BackendName = backend
         self._threads = threads
+        self._max_tokens = max_tokens
         self._trust_torchscript = trust_torchscript
         self._main_pid = os.getpid()
 
@@ -82,7 +84,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             computes_padding=selection.backend.computes_padding,
             threads=self._threads,
             labels=len(bundle.manifest.labels),
-            warm_up=self._warm_up(bundle.manifest.max_tokens),
+            warm_up=self._warm_up(),
         )
 
     def started(self) -> None:
@@ -103,12 +105,15 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             self._trust_torchscript,
         )
 
-    def _warm_up(self, max_tokens: int) -> list[tuple[int, int, int, float]]:
+    def _warm_up(self) -> list[tuple[int, int, int, float]]:
+        # The longest text first: what it takes is never given back, so that memory stands still
+        # from here on, however late the first long text comes.
+        self._backend.logits(PackedBatch.pack([np.zeros(self._max_tokens, dtype=np.int32)]))
         samples = []
         stop_at = time.monotonic() + WARM_UP_SECONDS_LIMIT
         for tokens in WARM_UP_TOKENS:
             for texts in WARM_UP_TEXTS:
-                if tokens > max_tokens or time.monotonic() > stop_at:
+                if tokens > self._max_tokens or time.monotonic() > stop_at:
                     continue
                 batch = PackedBatch.pack([np.zeros(tokens, dtype=np.int32)] * texts)
                 self._backend.logits(batch)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.running_service import running_service
 from tests.model_export.opinions import small_configuration, write_configuration, write_opinions
 
@@ -15,9 +17,11 @@ def model_export(*arguments: object) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=240)
 
 
-def test_three_labels_are_trained_exported_verified_and_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_three_labels_are_trained_exported_verified_and_served(tmp_path: Path, cell: str) -> None:
     data = write_opinions(tmp_path / "data", labels=tuple(LABELS))
-    configuration = small_configuration(labels=LABELS)
+    model = small_configuration().model.model_dump() | {"cell": cell}
+    configuration = small_configuration(labels=LABELS, model=model)
     config = write_configuration(tmp_path / "mine.toml", configuration)
     run, bundle = tmp_path / "run", tmp_path / "bundle"
     model_export("train", "--config", config, "--data", data, "--run", run)

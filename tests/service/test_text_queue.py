@@ -35,6 +35,10 @@ def test_a_dear_text_is_due_later_than_a_cheap_one_but_never_too_late_for_its_de
     assert due_time(100.0, 0.1, 101.0) == 101.0 - 0.1
 
 
+def test_cheap_texts_are_due_in_the_order_of_their_arrival() -> None:
+    assert due_time(100.0, 0.0009, 200.0) < due_time(100.001, 0.0002, 200.0)
+
+
 def test_a_long_text_does_not_starve_behind_a_stream_of_short_ones() -> None:
     queue: TextQueue[Waiting] = TextQueue()
     long = Waiting(due_time(0.0, 0.1, 1e9))
