@@ -68,7 +68,9 @@ class Gateway:
             else:
                 await self._app(scope, receive, self._counting(exchange, send))
         except (Failure, ClientGone) as error:
-            failure = error
+            # With its traceback it would hold this frame, which holds it: thousands of refused
+            # bodies would wait for the garbage collector, and then for its pause.
+            failure = error.with_traceback(None)
         except Exception as error:
             if exchange.code:  # the answer is half sent: all that is left is to break it off
                 raise
