@@ -30,9 +30,9 @@ def usable_cores(cgroup_cpu_max: Path = CGROUP_CPU_MAX) -> float:
 def allot(settings: Settings, cores: float) -> Allotment:
     """The rule; any of the three can be set by hand.
 
-    On a CPU one single-threaded worker per core: two threads within a forward pass gain nothing
-    at these sizes (load_tests/README.md: capacity by workers and threads). An API process keeps up
-    with about eight workers. On CUDA one worker per device, and torch's own threads.
+    On a CPU one single-threaded worker per core: a second thread within a forward pass gains less
+    than a second worker (load_tests/README.md: capacity by workers and threads). An API process
+    keeps up with about eight workers. On CUDA one worker per device, and torch's own threads.
     """
     if settings.device == "cuda":
         workers = settings.workers or 1
