@@ -106,8 +106,8 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         )
 
     def _warm_up(self) -> list[tuple[int, int, int, float]]:
-        # The longest text first: what it takes is never given back, so that memory stands still
-        # from here on, however late the first long text comes.
+        # The longest text first: what it takes is never given back, so that memory does not grow
+        # when the first long text comes.
         self._backend.logits(PackedBatch.pack([np.zeros(self._max_tokens, dtype=np.int32)]))
         samples = []
         stop_at = time.monotonic() + WARM_UP_SECONDS_LIMIT
