@@ -106,6 +106,9 @@ class Predictor:
             raise
         finally:
             watch.stop()
+            # Texts know their prediction. The cycle would leave every request to the garbage
+            # collector, which then takes 30 ms for eight thousand of them at once.
+            prediction.texts.clear()
         return prediction
 
     async def tokenize(self, texts: list[str]) -> list[TokenIds]:
