@@ -129,8 +129,10 @@ class _Run:
         stop_at = started_at + seconds
         arrives_at = started_at + next(arrivals)
         try:
-            while (at := time.monotonic()) < stop_at:
-                while arrives_at <= at:
+            at = started_at
+            while at < stop_at:
+                at = time.monotonic()  # past the end, the last turn sends what was due before it
+                while arrives_at <= at and arrives_at < stop_at:
                     waiting.append(arrives_at)
                     arrives_at = started_at + next(arrivals)
                 while waiting and (self._idle or len(self._busy) < MOST_CONNECTIONS):

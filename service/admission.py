@@ -8,7 +8,7 @@ INITIAL_CHARACTERS_PER_TOKEN = 4.5
 # Of the time that is left, the share that a wait may be predicted to take. Predictions err, a
 # request has waited in its socket before it was read, and an answer that comes late was work for
 # nothing; a shorter queue keeps the workers just as busy. At five times the capacity and with a
-# deadline of a second, 0.5 let three times as many answers come late.
+# deadline of a second, 0.5 let twice as many answers come late.
 HEADROOM = 0.4
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +80,17 @@ def test_an_open_loop_sends_all_that_its_schedule_says() -> None:
         outcome = generator(port, b"fine").open(arrivals("constant", 100), 0.495)
     assert len(outcome.samples) == 50
     assert outcome.lost == 0
+
+
+def test_what_was_due_before_the_end_is_sent_by_a_generator_that_comes_late_too() -> None:
+    def stalling_after_the_first() -> Iterator[float]:
+        yield 0.0
+        time.sleep(0.3)
+        yield from (0.1, 1e9)
+
+    with answering() as port:
+        outcome = generator(port, b"fine").open(stalling_after_the_first(), 0.2)
+    assert len(outcome.samples) == 2
 
 
 def test_a_stalled_server_cannot_hide_its_queue_from_an_open_loop() -> None:

@@ -26,12 +26,12 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(texts: int, tokens: in
     )
 
 
-def test_a_wait_of_over_half_of_the_time_left_is_refused_at_once() -> None:
+def test_a_wait_of_over_two_fifths_of_the_time_left_is_refused_at_once() -> None:
     bounds = admission()
     wait_seconds = bounds.backlog_seconds(51, 5010, workers=1)
-    bounds.admit(45, 1, wait_seconds * 2.02, 50, 5000, workers=1)
+    bounds.admit(45, 1, wait_seconds * 2.53, 50, 5000, workers=1)
     with pytest.raises(Overloaded) as refusal:
-        bounds.admit(45, 1, wait_seconds * 1.98, 50, 5000, workers=1)
+        bounds.admit(45, 1, wait_seconds * 2.47, 50, 5000, workers=1)
     assert refusal.value.rejection == "deadline_unreachable"
 
 
