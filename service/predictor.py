@@ -93,10 +93,10 @@ class Predictor:
         whole_tokens = sum(map(len, token_ids))
         truncated = self._fit(token_ids, batch, truncate)
         self._admission.observe_length(characters, whole_tokens)
-        prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
-        exchange.prediction = prediction
         if exchange.client_gone:
             raise ClientGone
+        prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
+        exchange.prediction = prediction
         self.dispatcher.submit(prediction)
         watch = Watch(self._loop, self.dispatcher, exchange, prediction)
         try:
