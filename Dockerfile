@@ -29,6 +29,7 @@ LABEL org.opencontainers.image.title="packed-sentiment" \
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     SENTIMENT_HOST=0.0.0.0
 # The base image's own installer, where it has one.
 RUN python3 -m pip uninstall --quiet --yes pip setuptools wheel 2>/dev/null || true

@@ -24,7 +24,7 @@ REPLACEMENTS = (
     (r"[’‘`´]", "'"),
     (r"[“”]|''", '"'),
     # "do n't" and "it 's" are "don't" and "it's".
-    (r"\s+(?=(?:n't|'(?:s|m|d|t|re|ve|ll))(?![\p{L}\p{N}]))", ""),
+    (r"(?<!\s)\s+(?=(?:n't|'(?:s|m|d|t|re|ve|ll))(?![\p{L}\p{N}]))", ""),
     # "soooo" and "!!!!!" keep two.
     (r"([\p{L}!?.*\-=_])(?=\1\1)", ""),
     # A text that held only spaces and breaks still has one token: the cells refuse length 0.

@@ -10,6 +10,8 @@ from tests.e2e.running_service import RunningService, running_service
 # With one thread additions have one order: small models learn the same on any number of cores,
 # here and in the processes that tests start. It counts because torch is not loaded yet.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Some tests load ONNX Runtime before the engine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # How long an example takes says more about the machine's neighbours than about the code.
 settings.register_profile("any machine", deadline=None)

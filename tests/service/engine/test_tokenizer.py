@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from service.engine.bundle import Bundle, BundleError
 from service.engine.tokenizer import TextTokenizer
+from tests.service.engine.linear_time import GROWTH_LIMIT, growth
 from tests.service.engine.small_bundle import TOKENIZER, write_bundle
 
 
@@ -95,3 +96,46 @@ def test_other_threads_run_while_a_long_text_is_tokenised(tokenizer: TextTokeniz
         time.sleep(0.001)
         turns += 1
     assert turns > 5
+
+
+# One of each kind of character or beginning that a rule of the tokenizer looks for.
+UNITS = [
+    " ",
+    "\t\n",
+    "\u2028",
+    "a",
+    "n",
+    "'",
+    "’",
+    "!",
+    "<br",
+    "<br>",
+    "@",
+    "@a",
+    "&amp;",
+    "www.",
+    ":",
+]
+UNITS += ["-lrb-", "(", "1", "é", "\u0301", "漢", "🙂"]
+ENDS = ["", "nx", "'", "n't"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_grows_as_the_text_does(tokenizer: TextTokenizer, unit: str, end: str) -> None:
+    def text(size: int) -> str:
+        return unit * (size // len(unit)) + end
+
+    assert growth(lambda text: tokenizer.encode([text]), text, 1000) < GROWTH_LIMIT
+
+
+@pytest.mark.parametrize("first", UNITS)
+def test_time_grows_as_the_text_does_when_kinds_alternate(
+    tokenizer: TextTokenizer, first: str
+) -> None:
+    for second in UNITS:
+
+        def text(size: int, unit: str = first + second * 3) -> str:
+            return unit * (size // len(unit))
+
+        assert growth(lambda text: tokenizer.encode([text]), text, 1000) < GROWTH_LIMIT, second
