@@ -15,7 +15,7 @@ import torch
 from model_export.reference import GATES, Array, Weights, lstm_cell, lstm_gates
 from model_export.shape_contract import ShapeContract, parameter_count, textbook_parameter_count
 
-PATH = Path("service/page/principles.json")
+PATH = Path("service/http/page/principles.json")
 
 # Two inputs, two units, one decimal: small enough to check with pencil and paper.
 WEIGHTS = Weights(

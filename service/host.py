@@ -17,30 +17,30 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from service import __version__
-from service.access import Access, read_keys
 from service.cores import allot, usable_cores
 from service.draining import Draining
 from service.engine.bundle import Bundle
 from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
-from service.gateway import Gateway
-from service.http_protocol import HttpProtocol
-from service.inference_api import InferenceApi
-from service.inference_loop import InferenceLoop, socket_path
+from service.http.access import Access, read_keys
+from service.http.gateway import Gateway
+from service.http.open_inference_routes import add_open_inference_routes
+from service.http.predict import PredictEndpoint
+from service.http.predict_spec import PredictSpec
+from service.http.protocol import HttpProtocol
+from service.http.reply import ReplyWriter
+from service.http.routes import add_routes
 from service.json_log import log_json
-from service.listener import bind_listener
 from service.metrics import Metrics
-from service.open_inference_routes import add_open_inference_routes
-from service.predict import PredictEndpoint
-from service.predict_spec import PredictSpec
-from service.predictor import Predictor
 from service.process_tree import bind_forked_children
-from service.reply import ReplyWriter
-from service.routes import add_routes
+from service.processes.listener import bind_listener
+from service.processes.socket_directory import private_socket_directory
+from service.processes.supervisor import Supervisor
+from service.processes.worker_starts import WorkerStarts
+from service.queueing.predictor import Predictor
 from service.settings import SHIPPED_BUNDLE, SettingError, Settings
-from service.socket_directory import private_socket_directory
-from service.supervisor import Supervisor
-from service.worker_starts import WorkerStarts
+from service.worker.inference_api import InferenceApi
+from service.worker.inference_loop import InferenceLoop, socket_path
 
 logger = logging.getLogger(__name__)
 

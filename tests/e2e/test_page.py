@@ -19,7 +19,7 @@ from tests.e2e.browser import Visit, running_chromium
 from tests.e2e.running_service import RunningService, running_service, wait_until
 
 PRINCIPLES = json.loads(
-    (Path(__file__).parents[2] / "service" / "page" / "principles.json").read_text()
+    (Path(__file__).parents[2] / "service" / "http" / "page" / "principles.json").read_text()
 )
 VIEWS = ["predict", "many", "packing", "shapes", "agreement"]
 KEY = "open-sesame"

@@ -5,7 +5,7 @@ from pathlib import Path
 from service.engine.backends.onnx_contents import check_onnx
 from service.engine.bundle import Bundle, BundleError
 from service.failure import Failure
-from service.request_body import parse_predict, parse_tokenize, texts_of
+from service.http.request_body import parse_predict, parse_tokenize, texts_of
 
 MAX_TEXTS = 3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.engine.backends.selection import Selection
 from service.engine.bundle import Bundle
-from service.inference_api import InferenceApi
+from service.worker.inference_api import InferenceApi
 
 # The start that hangs, counted from 1, and the file in which starts are counted.
 HANGING_START, STARTS_FILE = "HANGING_START", "STARTS_FILE"

@@ -8,7 +8,7 @@ from service.engine.backends import Backend
 from service.engine.backends.selection import Selection
 from service.engine.bundle import Bundle
 from service.engine.packed_batch import PackedBatch, Scores
-from service.inference_api import InferenceApi
+from service.worker.inference_api import InferenceApi
 
 # Tokens of the texts that do harm; neighbours may have any other length.
 RAISES, NOT_A_NUMBER, KILLS = 20, 22, 24

@@ -1,0 +1,1 @@
+"""From HTTP bytes to texts and from logits to HTTP bytes. Asks ``queueing``, knows no worker."""

@@ -1,0 +1,141 @@
+"""Every route but ``/predict``: health, information, tokens, metrics and the page."""
+
+import platform
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from service import __version__
+from service.engine.bundle import Bundle
+from service.failure import Failure, Internal, Invalid, MethodNotAllowed, NotFound, Unavailable
+from service.http.openapi import document
+from service.http.page_routes import add_page_routes
+from service.http.request_body import TokenizeRequest, parse_tokenize, texts_of
+from service.metrics import Metrics
+from service.queueing.predictor import Predictor
+from service.settings import Settings
+
+
+class Status(BaseModel):
+    status: str
+
+
+class Token(BaseModel):
+    """One token; `start` and `stop` are character offsets into the text (half-open)."""
+
+    id: int
+    text: str
+    start: int
+    stop: int
+
+
+def add_routes(
+    app: FastAPI, settings: Settings, bundle: Bundle, predictor: Predictor, metrics: Metrics
+) -> None:
+    """Register the routes on LitServe's app, whose own ones of these names go."""
+    taken = {"/", "/health", "/info", "/docs", "/docs/oauth2-redirect", "/redoc"}
+    app.router.routes = [
+        route for route in app.router.routes if getattr(route, "path", None) not in taken
+    ]
+    # A slash too many is a wrong path like any other, not a redirect.
+    app.router.redirect_slashes = False
+    _answer_errors_in_one_form(app)
+    add_page_routes(app)
+    document(app, bundle.manifest.name)
+
+    @app.get("/livez", tags=["health"])
+    async def livez() -> Status:
+        """The process answers."""
+        return Status(status="alive")
+
+    @app.get("/readyz", tags=["health"])
+    async def readyz() -> Status:
+        """Every worker is connected and warm: send traffic."""
+        if not predictor.ready:
+            raise Unavailable("not every worker is ready")
+        return Status(status="ready")
+
+    app.get("/health", tags=["health"])(readyz)
+
+    @app.get("/info", tags=["information"])
+    async def info() -> dict[str, Any]:
+        """What is served, by which backend and why."""
+        manifest = bundle.manifest
+        return {
+            "service": {
+                "version": __version__,
+                "python": platform.python_version(),
+                "litserve": version("litserve"),
+            },
+            "model": {
+                "name": manifest.name,
+                "version": manifest.version,
+                "digest": bundle.digest,
+                "labels": manifest.labels,
+                "cell": manifest.cell,
+                "sizes": manifest.sizes.model_dump(),
+                "metrics": manifest.metrics,
+            },
+            "workers": [
+                link.hello.model_dump(exclude={"warm_up"}) if link.hello else None
+                for link in predictor.dispatcher.links
+            ],
+            "limits": {
+                name: getattr(settings, name)
+                for name in ("max_tokens", "max_body_bytes", "max_texts", "timeout_ms")
+            },
+        }
+
+    if settings.metrics:
+
+        @app.get("/metrics", tags=["information"], response_class=Response)
+        async def scrape() -> Response:
+            """Prometheus text format."""
+            content_type = "text/plain; version=0.0.4; charset=utf-8"
+            return Response(metrics.exposition(), media_type=content_type)
+
+    @app.post("/tokenize", tags=["predict"], openapi_extra=_json_body(TokenizeRequest))
+    async def tokenize(request: Request) -> list[list[Token]]:
+        """The tokens of each text, as the model sees them; always a list of lists."""
+        exchange = request.scope["exchange"]
+        body = await exchange.read_body(request.receive, settings.max_body_bytes)
+        texts, _ = texts_of(parse_tokenize(body).inputs, settings.max_texts)
+        return await predictor.in_thread(lambda: [_tokens(predictor, text) for text in texts])
+
+
+def _tokens(predictor: Predictor, text: str) -> list[Token]:
+    return [
+        Token(id=token_id, text=token, start=start, stop=stop)
+        for token_id, token, start, stop in predictor.tokenizer.tokens(text)
+    ]
+
+
+def _json_body(model: type[BaseModel]) -> dict[str, Any]:
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _answer_errors_in_one_form(app: FastAPI) -> None:
+    """What Starlette and FastAPI find wrong goes up to the gateway like our own failures."""
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> NoReturn:
+        raise _failure(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(request: Request, error: RequestValidationError) -> NoReturn:
+        problem = error.errors()[0]
+        raise Invalid(f"{problem['loc'][-1]}: {problem['msg']}")
+
+
+def _failure(request: Request, error: HTTPException) -> Failure:
+    if error.status_code == 404:
+        return NotFound("there is nothing at this path")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return MethodNotAllowed(f"{request.method} is not allowed here", allowed)
+    return Internal(str(error.detail))

@@ -1,0 +1,1 @@
+"""The service's processes: started, watched and ended together."""

@@ -1,0 +1,144 @@
+"""Watches the service's processes from the main one, restarts workers, ends all together."""
+
+import contextlib
+import logging
+import multiprocessing
+import multiprocessing.process
+import os
+import signal
+import socket
+import threading
+import time
+
+import litserve
+
+from service.metrics import MetricsRow
+from service.processes.worker_starts import WorkerStarts
+from service.worker.inference_api import InferenceApi
+
+LOOK_SECONDS = 0.05
+REPEAT_SECONDS = 0.5
+END_SECONDS_LIMIT = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """A dead worker is started anew at once; how often it may fail is its own affair.
+
+    A worker that does not get ready in time is as good as dead. A dead API process or manager,
+    and a worker that dies before the service has started, end the service with exit code 1, so
+    that whatever supervises it starts it anew: a service that is half there is never left running.
+    """
+
+    def __init__(
+        self,
+        server: litserve.LitServer,
+        api: InferenceApi,
+        listener: socket.socket,
+        starts: WorkerStarts,
+        metrics: MetricsRow,
+    ) -> None:
+        self._server = server
+        self._listener = listener
+        self._starts = starts
+        self._api = api
+        self._metrics = metrics
+        self._main_pid = os.getpid()
+        self._stopping = threading.Event()
+        self.exit_code = 0
+
+    def start(self) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        threading.Thread(target=self._watch, daemon=True, name="supervisor").start()
+
+    def give_up(self, reason: str) -> None:
+        """End the service as failed."""
+        if not self._stopping.is_set():
+            logger.error("%s; the service ends", reason)
+            self._stopping.set()
+        self.exit_code = 1
+
+    def end_children(self) -> None:
+        """Whatever is left when LitServe has finished ends now, within a bound."""
+        self._stopping.set()
+        stop_at = time.monotonic() + END_SECONDS_LIMIT
+        for child in multiprocessing.active_children():
+            child.terminate()
+        for child in multiprocessing.active_children():
+            child.join(max(0.0, stop_at - time.monotonic()))
+            child.kill()
+
+    def _stop(self, *signal_and_frame: object) -> None:
+        """LitServe drains on KeyboardInterrupt; a second signal must not cut that short."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._stopping.set()
+        raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        try:
+            others: set[str] = set()
+            while not self._stopping.wait(LOOK_SECONDS):
+                others = self._look_after_others(others)
+                self._replace_lost_workers()
+            self._drain()
+        except Exception as error:
+            self._fail(f"supervision failed: {type(error).__name__}: {error}")
+        # The kernel ties a child to the thread that started it: workers started here would be
+        # killed before they have answered, were this thread to end before the process.
+        threading.Event().wait()
+
+    def _look_after_others(self, others: set[str]) -> set[str]:
+        """The names of all processes but the workers, ``others`` being those of the last look."""
+        alive = {child.name for child in multiprocessing.active_children()}
+        dead = others - alive
+        if dead:
+            self._fail(f"{dead.pop()} died")
+        return {name for name in alive if name != "inference-worker"}
+
+    def _replace_lost_workers(self) -> None:
+        workers = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
+        for worker_id, worker in enumerate(workers):
+            if self._starts.overdue(worker_id):
+                lost = f"worker {worker_id} was not ready within {self._starts.seconds_limit:g} s"
+                worker.kill()
+            elif not worker.is_alive():
+                lost = f"worker {worker_id} died"
+            else:
+                continue
+            if not self._api_processes():
+                self._fail(f"{lost} while the service was starting")
+                return
+            logger.error("%s and is started anew", lost)
+            self._metrics.count("worker_restarts")
+            self._starts.begin(worker_id)
+            workers[worker_id] = self._server.launch_single_inference_worker(self._api, worker_id)
+
+    def _drain(self) -> None:
+        """While the API processes answer what they have read."""
+        self._end_api_processes()
+        with contextlib.suppress(OSError):
+            # Only now, so that whoever still gets in is told to leave. Closing it would leave it
+            # open in the processes that inherited it, and clients would wait in the backlog of a
+            # socket that nobody accepts from any more.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        while self._end_api_processes():
+            self._replace_lost_workers()
+            time.sleep(REPEAT_SECONDS)
+
+    def _end_api_processes(self) -> bool:
+        """Whether there are any left. One forked just now had no handler for the signal before."""
+        api_processes = self._api_processes()
+        for process in api_processes:
+            process.terminate()
+        return bool(api_processes)
+
+    def _api_processes(self) -> list[multiprocessing.process.BaseProcess]:
+        children = multiprocessing.active_children()
+        return [child for child in children if child.name.startswith("LitServer")]
+
+    def _fail(self, reason: str) -> None:
+        self.give_up(reason)
+        os.kill(self._main_pid, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""What waits, what goes to which worker next, what is refused. Knows no HTTP."""

@@ -1,0 +1,148 @@
+"""Texts in, logits out, for whichever endpoint asks: admission, tokenising, the wait."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from service.cores import Allotment
+from service.cost_model import CostModel
+from service.draining import Draining
+from service.engine.tokenizer import TextTokenizer, TokenIds
+from service.failure import ClientGone, Invalid, Unavailable
+from service.http.exchange import Exchange
+from service.http.request_body import place
+from service.metrics import MetricsRow
+from service.prediction import Prediction, now
+from service.queueing.admission import Admission
+from service.queueing.dispatcher import Dispatcher
+from service.queueing.watch import Watch
+from service.settings import Settings
+
+# Tokenising runs at 0.6 to 1.6 MB/s, by text and machine: above this it would hold up every other
+# request for milliseconds, far longer than handing it to a thread costs.
+INLINE_CHARACTERS = 4096
+
+Result = TypeVar("Result")
+Side = Literal["left", "right"]
+
+
+class Predictor:
+    """One per API process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokenizer: TextTokenizer,
+        allotment: Allotment,
+        draining: Draining,
+    ) -> None:
+        self._settings = settings
+        self._draining = draining
+        # Two micro-batches: one to run and one to choose from, shared by the API processes.
+        self._credit_tokens = 2 * settings.micro_batch_tokens // allotment.api_servers
+        self._was_complete = False
+        self.tokenizer = tokenizer
+        self.cost = CostModel()
+        self._admission = Admission(
+            self.cost,
+            settings.micro_batch_texts,
+            settings.max_queue_texts,
+            settings.max_queue_tokens,
+        )
+
+    def start(self, socket_paths: list[Path], metrics: MetricsRow) -> None:
+        """Connect to the workers; called in the API process, on its event loop."""
+        self.metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
+        self.dispatcher = Dispatcher(self.cost, self._admission, self._credit_tokens, metrics)
+        self.dispatcher.start(socket_paths)
+
+    def stop(self) -> None:
+        self.dispatcher.stop()
+        self._threads.shutdown(wait=False)
+
+    @property
+    def ready(self) -> bool:
+        """Every worker was ready at the start, one at least is now, and the end has not begun."""
+        ready = self.dispatcher.scheduler.workers_ready
+        self._was_complete = self._was_complete or ready == len(self.dispatcher.links)
+        return self._was_complete and ready > 0 and not self._draining.begun
+
+    async def predict(
+        self,
+        exchange: Exchange,
+        texts: list[str],
+        batch: bool,
+        deadline_at: float,
+        truncate: Side | None = None,
+    ) -> Prediction:
+        """Logits of every text, or the first failure for all of them.
+
+        ``truncate`` is the side to cut, if texts may be cut at all.
+
+        Raises:
+            Overloaded, Invalid, DeadlinePassed, Unavailable, Internal: nothing was predicted.
+            ClientGone: the client left first.
+        """
+        characters = sum(map(len, texts))
+        predicted_wait_seconds = self._admit(characters, len(texts), deadline_at)
+        token_ids = await self.tokenize(texts)
+        whole_tokens = sum(map(len, token_ids))
+        truncated = self._fit(token_ids, batch, truncate)
+        self._admission.observe_length(characters, whole_tokens)
+        if exchange.client_gone:
+            raise ClientGone
+        prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
+        exchange.prediction = prediction
+        self.dispatcher.submit(prediction)
+        watch = Watch(self._loop, self.dispatcher, exchange, prediction)
+        try:
+            await prediction.answered
+        except asyncio.CancelledError:
+            self.dispatcher.abandon(prediction, ClientGone())
+            raise
+        finally:
+            watch.stop()
+            # Texts know their prediction. The cycle would leave every request to the garbage
+            # collector, which then takes 30 ms for eight thousand of them at once.
+            prediction.texts.clear()
+        return prediction
+
+    async def tokenize(self, texts: list[str]) -> list[TokenIds]:
+        """Token ids of each text; a thread takes long texts, so that nobody waits for them."""
+        if sum(map(len, texts)) <= INLINE_CHARACTERS:
+            return self.tokenizer.encode(texts)
+        return await self.in_thread(lambda: self.tokenizer.encode(texts))
+
+    async def in_thread(self, work: Callable[[], Result]) -> Result:
+        """Run what would hold up other requests beside the event loop."""
+        return await self._loop.run_in_executor(self._threads, work)
+
+    def _admit(self, characters: int, texts: int, deadline_at: float) -> float:
+        workers = self.dispatcher.scheduler.workers_ready
+        if not workers and not self._was_complete:
+            raise Unavailable("the service is starting: no worker is ready yet")
+        backlog_texts, backlog_tokens = self.dispatcher.scheduler.backlog
+        return self._admission.admit(
+            characters, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
+        )
+
+    def _fit(self, token_ids: list[TokenIds], batch: bool, truncate: Side | None) -> int:
+        """Cut what is too long, in place, if that is allowed; the number of texts cut."""
+        limit, truncated = self._settings.max_tokens, 0
+        for index, ids in enumerate(token_ids):
+            if not len(ids):
+                raise Invalid(f"{place(index, batch)}: the text has no tokens")
+            if len(ids) <= limit:
+                continue
+            if truncate is None:
+                raise Invalid(
+                    f"{place(index, batch)}: the text has {len(ids)} tokens, at most {limit} are"
+                    ' allowed (or "truncate": true)'
+                )
+            token_ids[index] = ids[:limit] if truncate == "right" else ids[-limit:]
+            truncated += 1
+        return truncated

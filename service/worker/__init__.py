@@ -1,0 +1,1 @@
+"""The inference process: cuts micro-batches, runs them, answers. Knows no HTTP."""
