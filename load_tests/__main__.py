@@ -5,13 +5,13 @@ import signal
 import sys
 
 from load_tests.commands import (
+    baselines,
     capacity,
-    company,
     compare,
     idle,
+    interference,
     metrics_cost,
     overload,
-    peers,
     run,
     slo,
     soak,
@@ -23,7 +23,10 @@ from load_tests.revision import RevisionError
 from load_tests.server_process import ServerError
 from service.engine.bundle import BundleError
 
-COMMANDS = (run, slo, capacity, overload, soak, idle, company, compare, metrics_cost, peers, table)
+COMMANDS = (
+    *(run, slo, capacity, overload, soak, idle, interference, compare, metrics_cost),
+    *(baselines, table),
+)
 
 
 def main() -> int:
@@ -32,7 +35,10 @@ def main() -> int:
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2].replace("_", "-")
         summary = (command.__doc__ or "").split("\n")[0]
-        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__)
+        aliases = ["peers"] if command is baselines else []  # its former name
+        subparser = subparsers.add_parser(
+            name, aliases=aliases, help=summary, description=command.__doc__
+        )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     arguments = parser.parse_args()

@@ -1,13 +1,14 @@
-"""How much one set-up of the service takes: the highest rate that meets an objective, and curves.
+"""The capacity of one set-up: the highest rate that meets an objective, and latency curves.
 
-The rate is found by bisection between nothing and what a closed loop of 64 clients gets. Then the
-latency is measured at shares of it, for the curves.
+The rate is found by bisection between zero and what 64 clients get in a closed loop. Then latency
+is measured at shares of it, for the curves.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from load_tests.probe import FULL_LOAD_CLIENTS, Probe, Prober
+from load_tests.progress import say
 
 SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.15)
 RELATIVE_WIDTH = 0.04
@@ -55,17 +56,16 @@ def measure_capacity(
     prober: Prober,
     p99_ms: float,
     seconds: float,
-    say: Callable[[str], None],
 ) -> Capacity:
     """Closed loop, bisection, curve."""
     prober.closed(FULL_LOAD_CLIENTS, min(2.0, seconds))  # warms up
     closed = prober.closed(FULL_LOAD_CLIENTS, seconds)
-    say(f"{name}: {closed.answered_per_second:,.0f}/s in a closed loop")
+    say(f"{closed.answered_per_second:,.0f}/s in a closed loop")
 
     def meets(rate: float) -> bool:
         probe = prober.open(rate, seconds)
         met = meets_objective(probe, p99_ms)
-        say(f"{name}: {rate:,.0f}/s: p99 {probe.p99_ms:.1f} ms, {'met' if met else 'missed'}")
+        say(f"{rate:,.0f}/s: p99 {probe.p99_ms:.1f} ms, {'met' if met else 'missed'}")
         return met
 
     highest = bisect_rate(meets, closed.answered_per_second * 1.1)
@@ -75,6 +75,6 @@ def measure_capacity(
     reference = highest or closed.answered_per_second
     for share in SHARES:
         probe = prober.open(share * reference, seconds, seed=1)
-        say(f"{name}: curve at {share * reference:,.0f}/s: p99 {probe.p99_ms:.1f} ms")
+        say(f"curve at {share * reference:,.0f}/s: p99 {probe.p99_ms:.1f} ms")
         capacity.curve.append(probe)
     return capacity

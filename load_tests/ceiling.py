@@ -1,7 +1,7 @@
-"""What the cores can do at all: the bare backend over well-cut micro-batches, without any server.
+"""The ceiling of this machine: the bare backend over micro-batches of similar lengths, no server.
 
 64 texts at a time are sorted and cut into micro-batches of at most 16 whose lengths lie within
-20 %. It runs in processes of its own, one per core, which start together.
+20 %. Each process runs on its own, and all start together.
 """
 
 import multiprocessing
@@ -13,14 +13,13 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import median
 
-from load_tests.peer import Precision
+from load_tests.precision import BACKENDS, Precision
 from service.engine.backends import Backend
 from service.engine.backends.onnx import OnnxBackend
 from service.engine.bundle import Bundle
 from service.engine.packed_batch import PackedBatch
 from service.engine.tokenizer import TextTokenizer, TokenIds
 
-BACKENDS = {"fp32": "onnx", "int8": "onnx-int8"}
 WINDOW_TEXTS = 64
 MICRO_BATCH_TEXTS = 16
 LENGTHS_WITHIN = 1.2
@@ -43,7 +42,7 @@ class BareCall:
 
 
 def micro_batches(texts: Sequence[TokenIds]) -> list[PackedBatch]:
-    """Texts by length, cut where there are 16 or where the next is too short for its company."""
+    """Texts by length, cut after 16 and where the next is too short for the batch."""
     batches: list[list[TokenIds]] = []
     for text in sorted(texts, key=len, reverse=True):
         if (
@@ -84,7 +83,7 @@ def _run_batches(
 def measure_ceiling(
     bundle: Path, precision: Precision, texts: Sequence[str], processes: int, seconds: float
 ) -> Ceiling:
-    """Texts per second of all processes together, tokenising not counted."""
+    """Texts per second of all processes together, without tokenising."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(processes) as pool:
         start = manager.Barrier(processes)
@@ -97,7 +96,7 @@ def measure_ceiling(
 
 
 def measure_bare_call(bundle: Path, precision: Precision, texts: Sequence[str]) -> BareCall:
-    """What remains of a lone request without any server."""
+    """The cost of a lone request without any server."""
     tokenizer, backend = _open(bundle, precision)
     rows = []
     for text in (*texts[:20], *texts):  # the first ones warm up

@@ -1,7 +1,7 @@
-"""A load generator that costs little and wakes on time.
+"""A load generator that is cheap and sends on time.
 
 One thread, non-blocking sockets, prepared request bytes: about 20 µs of a core per request. An
-event loop's timers are whole milliseconds (``epoll_wait`` has no finer), which would be seen in the
+event loop's timers are whole milliseconds (``epoll_wait`` has no finer), which would show in the
 latency of a service that answers within one; ``select`` takes microseconds, so it waits on the
 epoll descriptor.
 """
@@ -29,8 +29,7 @@ class Sample:
     """One request. Latency counts from ``intended_at``, when an open loop meant to send it."""
 
     index: int  # of the request in the list that was given
-    intended_at: float  # seconds of time.monotonic(), as the next two
-    sent_at: float
+    intended_at: float  # seconds of time.monotonic(), as is the next
     ended_at: float
     status: int
     response: bytes  # headers and body, empty unless they were asked for
@@ -42,11 +41,11 @@ class Sample:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a load came to. ``lost`` are requests that were sent and never answered."""
+    """The result of a load. ``lost`` are requests that were sent and never answered."""
 
     samples: list[Sample] = field(default_factory=list)
     lost: int = 0
-    unsent: int = 0  # due, but neither a connection was free nor another one allowed
+    unsent: int = 0  # due, but no connection was free and no more were allowed
     seconds: float = 0.0
     generator_cores: float = 0.0  # mean share of cores that sending and receiving took
     late_p99_seconds: float = 0.0  # how late an open loop sent, when it had a free connection
@@ -60,18 +59,17 @@ class Outcome:
 
 
 class _Connection:
-    __slots__ = ("buffer", "index", "intended_at", "sent_at", "socket")
+    __slots__ = ("buffer", "index", "intended_at", "socket")
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address, SOCKET_SECONDS_LIMIT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.index = -1
-        self.intended_at = self.sent_at = 0.0
+        self.intended_at = 0.0
 
     def send(self, request: bytes, index: int, intended_at: float) -> None:
         self.index, self.intended_at = index, intended_at
-        self.sent_at = time.monotonic()
         self.socket.sendall(request)
 
 
@@ -83,13 +81,13 @@ class Generator:
         self._requests = requests
 
     def closed(self, clients: int, seconds: float, keep_responses: bool = False) -> Outcome:
-        """Each client sends its next request as soon as its last one was answered."""
+        """Each client sends its next request as soon as its last one has been answered."""
         return _Run(self._address, self._requests, keep_responses).closed(clients, seconds)
 
     def open(
         self, arrivals: Iterator[float], seconds: float, keep_responses: bool = False
     ) -> Outcome:
-        """Requests are sent when ``arrivals`` says, seconds from the start."""
+        """Requests are sent at the times in ``arrivals``, seconds from the start."""
         return _Run(self._address, self._requests, keep_responses).open(arrivals, seconds)
 
 
@@ -131,7 +129,7 @@ class _Run:
         try:
             at = started_at
             while at < stop_at:
-                at = time.monotonic()  # past the end, the last turn sends what was due before it
+                at = time.monotonic()  # the last turn, past the end, sends what was due before it
                 while arrives_at <= at and arrives_at < stop_at:
                     waiting.append(arrives_at)
                     arrives_at = started_at + next(arrivals)
@@ -196,7 +194,6 @@ class _Run:
         sample = Sample(
             connection.index,
             connection.intended_at,
-            connection.sent_at,
             time.monotonic(),
             int(buffer[9:12]),
             buffer if self._keep_responses else b"",
@@ -224,7 +221,7 @@ class _Run:
         return False
 
     def _finish(self, started_at: float, processor_seconds: float) -> None:
-        """Take the answers that are still under way."""
+        """Receive the answers that are still in flight."""
         outcome = self._outcome
         outcome.seconds = time.monotonic() - started_at
         outcome.generator_cores = (_processor_seconds() - processor_seconds) / outcome.seconds

@@ -1,4 +1,4 @@
-"""One locust run in processes of its own, with what came of it."""
+"""One locust run in its own processes, and its outcome."""
 
 import json
 import subprocess
@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from load_tests.peer import Precision
+from load_tests.precision import Precision
+from load_tests.progress import say
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.scenario import TEXTS_OF
 from load_tests.server_process import ROOT
@@ -22,12 +23,12 @@ END_SECONDS_LIMIT = 90.0
 
 
 class LocustError(Exception):
-    """locust did not run to its end; the message is what it printed last."""
+    """locust did not run to its end; the message ends with its last output."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocustRun:
-    """What one scenario is to be."""
+    """One scenario against one service."""
 
     url: str
     scenario: str
@@ -40,7 +41,7 @@ class LocustRun:
     processes: int = 2
 
     def run(self) -> dict[str, Any]:
-        """The summary that ``tally.write_summary`` wrote, with the generator's own share of cores.
+        """The summary that ``tally.write_summary`` wrote, with locust's own use of cores.
 
         Raises:
             LocustError: locust failed or did not end.
@@ -88,7 +89,7 @@ class LocustRun:
         ]
 
     def _watch(self, process: subprocess.Popen[bytes]) -> float:
-        """The largest share of a core that any locust process had over two seconds; shows time."""
+        """The largest share of a core that any locust process used over two seconds."""
         stop_at = time.monotonic() + self.seconds + END_SECONDS_LIMIT
         started_at, busiest = time.monotonic(), 0.0
         before: dict[int, float] = {}
@@ -100,20 +101,16 @@ class LocustRun:
             except subprocess.TimeoutExpired:
                 after = _processor_seconds(process.pid)
                 shares = [(after[pid] - before[pid]) / 2.0 for pid in after if pid in before]
-                # The start, with its imports, says nothing about the load.
+                # Starting up and importing are not load.
                 if time.monotonic() - started_at > 6.0:
                     busiest = max([busiest, *shares])
                 before = after
                 elapsed = time.monotonic() - started_at
-                print(
-                    f"  {self.scenario}: {elapsed:.0f} s of about {self.seconds:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                say(f"  {self.scenario}: {elapsed:.0f} s of about {self.seconds:.0f} s")
         return busiest
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _process_tree(pid: int) -> list[psutil.Process]:
     try:
         first = psutil.Process(pid)
         return [first, *first.children(recursive=True)]
@@ -123,7 +120,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 def _processor_seconds(pid: int) -> dict[int, float]:
     seconds = {}
-    for process in _family(pid):
+    for process in _process_tree(pid):
         try:
             times = process.cpu_times()
         except psutil.Error:
@@ -133,7 +130,7 @@ def _processor_seconds(pid: int) -> dict[int, float]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    for member in _family(process.pid):
+    for member in _process_tree(process.pid):
         try:
             member.kill()
         except psutil.Error:

@@ -3,33 +3,33 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from load_tests.peer_table import peer_summary, peer_table
+from load_tests.comparison_table import comparison_summary, comparison_table
 from load_tests.results import Results, read_results
-from load_tests.results_tables import (
+from load_tests.server_process import ROOT
+from load_tests.tables import (
     capacity_table,
-    company_table,
     idle_table,
+    interference_table,
     metrics_cost_table,
     overload_table,
     soak_table,
 )
-from load_tests.server_process import ROOT
 
 RESULTS = ROOT / "load_tests" / "results"
 
 Table = Callable[[Results], str]
 
 TABLES: dict[str, Table] = {
-    "peers": peer_table,
+    "baselines": comparison_table,
     "capacity": capacity_table,
     "overload": overload_table,
-    "company": company_table,
+    "interference": interference_table,
     "soak": soak_table,
     "idle": idle_table,
     "metrics-cost": metrics_cost_table,
 }
 PAGES: dict[Path, Mapping[str, Table]] = {
-    Path("README.md"): {"peers": peer_summary},
+    Path("README.md"): {"baselines": comparison_summary},
     Path("load_tests/README.md"): TABLES,
 }
 

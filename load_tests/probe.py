@@ -1,4 +1,4 @@
-"""One measurement of the service: load put on, every answer checked, latency taken apart."""
+"""One measurement of the service: a load, every answer checked, latency broken down by stage."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from load_tests.reference_answers import KnownAnswers
 from load_tests.service_process import Service
 from load_tests.texts import LoadText
 
-# Of a closed loop that leaves no worker without something to do.
+# Clients of a closed loop that keep every worker busy.
 FULL_LOAD_CLIENTS = 64
 STAGES = ("tokenize", "queue", "transport", "inference", "total")
 STAGE = re.compile(rb"(\w+);dur=([0-9.]+)")
@@ -34,8 +34,7 @@ class Probe:
     p99_ms: float
     p99_9_ms: float
     short_p99_ms: float
-    stage_p50_ms: dict[str, float]  # by Server-Timing
-    stage_mean_ms: dict[str, float]
+    stage_mean_ms: dict[str, float]  # by Server-Timing
     refusal_p99_ms: float  # inside the service
     generator_cores: float
     generator_is_bottleneck: bool
@@ -44,7 +43,7 @@ class Probe:
 
 
 def stages_of(response: bytes) -> dict[str, float]:
-    """``Server-Timing`` in ms by stage; empty if the answer has none."""
+    """``Server-Timing`` in ms by stage; empty if the response has no such header."""
     header = TIMING.search(response)
     if header is None:
         return {}
@@ -52,7 +51,7 @@ def stages_of(response: bytes) -> dict[str, float]:
 
 
 class Prober:
-    """Puts texts on one service and judges what comes back."""
+    """Sends texts to one service and judges the answers."""
 
     def __init__(
         self, service: Service, texts: Sequence[LoadText], answers: KnownAnswers | None
@@ -104,7 +103,6 @@ class Prober:
             p99_ms=percentile(all_ms, 99),
             p99_9_ms=percentile(all_ms, 99.9),
             short_p99_ms=percentile(short_ms, 99),
-            stage_p50_ms={stage: percentile(ms, 50) for stage, ms in by_stage.items()},
             stage_mean_ms={stage: sum(ms) / max(1, len(ms)) for stage, ms in by_stage.items()},
             refusal_p99_ms=percentile(refusals, 99),
             generator_cores=outcome.generator_cores,

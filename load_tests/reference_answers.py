@@ -1,24 +1,23 @@
-"""The engine's own answers, so that a load test can tell a wrong answer from a right one."""
+"""The engine's own answers: a load test compares every answer it gets with them."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from load_tests.peer import Precision
+from load_tests.precision import BACKENDS, Precision
 from service.engine.backends.onnx import OnnxBackend
 from service.engine.bundle import Bundle
 from service.engine.golden import softmax
 from service.engine.packed_batch import PackedBatch
 from service.engine.tokenizer import TextTokenizer
 
-BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
-# fp32 agrees in any company to 1e-5 and is written with seven digits; dynamic int8 scales the
+# fp32 agrees to 1e-5 in any batch and is written with seven digits; dynamic int8 scales the
 # activations of each batch anew, which moves a score by a few hundredths.
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
 
 
 class KnownAnswers:
-    """Probabilities by label of texts that are known beforehand."""
+    """Probabilities by label, for texts that are known beforehand."""
 
     def __init__(self, scores: dict[str, dict[str, float]], tolerance: float) -> None:
         self._scores = scores
@@ -48,7 +47,7 @@ class KnownAnswers:
 
 
 class ReferenceAnswers(KnownAnswers):
-    """Answers computed by the engine, each text alone and once, when they are first asked for."""
+    """Answers computed by the engine, each text alone, when first needed, then kept."""
 
     def __init__(self, bundle: Path, precision: Precision) -> None:
         super().__init__({}, TOLERANCE[precision])

@@ -1,4 +1,4 @@
-"""What a measurement leaves behind: its figures, with the machine and the day, as JSON."""
+"""Results files: the figures of a measurement as JSON, with the machine and the day."""
 
 import json
 import sys
@@ -10,13 +10,13 @@ import numpy as np
 
 from load_tests.machine import describe_machine
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Results = dict[str, Any]
 
 
 def begin_results() -> Results:
-    """To be called before anything is measured: the load that was there belongs to the figures."""
+    """Call it before anything is measured: it records the load that the machine had already."""
     return {
         "format_version": FORMAT_VERSION,
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -31,7 +31,7 @@ def write_results(results: Results, output: Path) -> None:
 
 
 def read_results(file: Path) -> Results:
-    """Raises ValueError: this is no results file, or one of another format."""
+    """Raises ValueError: this is not a results file, or one of another format."""
     results = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(results, dict) or results.get("format_version") != FORMAT_VERSION:
         raise ValueError(f"{file}: not a results file of format {FORMAT_VERSION}")
@@ -39,7 +39,7 @@ def read_results(file: Path) -> Results:
 
 
 def json_safe(value: object) -> object:
-    """NaN, which JSON has not, as null."""
+    """NaN and infinity, which JSON can't express, as null."""
     if isinstance(value, dict):
         return {key: json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -50,7 +50,7 @@ def json_safe(value: object) -> object:
 
 
 def measured_on(results: Results) -> str:
-    """The sentence without which figures mean nothing."""
+    """The machine, the versions and the day, in one line below a table."""
     machine = results["machine"]
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; Python"

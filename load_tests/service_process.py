@@ -1,21 +1,16 @@
-"""This project's service as a server under test: started, read off and ended."""
+"""This project's service as the server under test, and what its ``/metrics`` say."""
 
-import json
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from load_tests.peer import Precision
 from load_tests.server_process import ROOT, ServerProcess, free_port
-
-BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
 
 
 class Service:
-    """A running service and the process that it is, if it was started here."""
+    """A running service, and its process if it was started here."""
 
     def __init__(self, port: int, process: ServerProcess | None) -> None:
         self.port = port
@@ -23,18 +18,10 @@ class Service:
         self.address = ("127.0.0.1", port)
         self.url = f"http://127.0.0.1:{port}"
 
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            content: bytes = response.read()
-            return content
-
-    def info(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.get("/info"))
-        return found
-
     def metrics(self) -> dict[str, float]:
         """Every series of ``/metrics`` by its name with labels."""
-        lines = self.get("/metrics").decode("utf-8").split("\n")
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as response:
+            lines = response.read().decode("utf-8").split("\n")
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
 

@@ -78,7 +78,7 @@ def test_imports_stay_within_the_allowed_rooms(path: Path) -> None:
         ("service/queueing/scheduler.py", "from service.worker.inference_api import InferenceApi"),
         ("model_export/train.py", "import service.settings"),
         ("model_export/train.py", "from service import settings"),
-        ("load_tests/peers.py", "from model_export.dataset import read"),
+        ("load_tests/baselines.py", "from model_export.dataset import read"),
         ("service/engine/bundle.py", "import safetensors"),
     ],
 )

@@ -4,10 +4,11 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from load_tests.commands.options import add_bundle_options, own_service, say
+from load_tests.commands.options import add_bundle_options, own_service
 from load_tests.probe import Probe, Prober
+from load_tests.progress import say
+from load_tests.ratio import Ratio, bootstrap_ratio
 from load_tests.revision import checked_out, name_of
-from load_tests.revision_comparison import Ratio, bootstrap_ratio
 from load_tests.texts import Mix, generate
 
 LOADS: tuple[tuple[str, Mix, int], ...] = (

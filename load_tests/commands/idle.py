@@ -1,4 +1,4 @@
-"""What the service costs while nobody asks: share of a core over some seconds."""
+"""What the service costs when idle: share of a core over some seconds."""
 
 import argparse
 import time
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = begin_results()
     with own_service(arguments) as service:
         assert service.process is not None
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(min(SETTLE_SECONDS, arguments.seconds))
         before = service.process.processor_seconds()
         time.sleep(arguments.seconds)
         used = service.process.processor_seconds() - before

@@ -1,6 +1,6 @@
-"""Measure what counting costs: a service with and one without metrics, by turns.
+"""Measure what counting costs: a service with and one without metrics, in turn.
 
-Prints one line per run and at the end a JSON line with the medians. Needs wrk and a quiet machine.
+Prints one line per run and at the end a JSON line with the medians. Needs a quiet machine.
 """
 
 import argparse
@@ -9,11 +9,12 @@ import statistics
 from contextlib import ExitStack
 from pathlib import Path
 
-from load_tests.commands.options import add_output_option
+from load_tests.commands.options import add_output_option, default_bundle
+from load_tests.generator import Generator, http_request
+from load_tests.probe import FULL_LOAD_CLIENTS
 from load_tests.results import begin_results, write_results
-from load_tests.server_process import ROOT, ServerError
-from load_tests.service_process import running_service
-from load_tests.wrk import WrkError, run_wrk, wrk_is_installed
+from load_tests.server_process import ServerError
+from load_tests.service_process import Service, running_service
 
 SETTLE_SECONDS = 1.0
 TEXT = (
@@ -23,30 +24,27 @@ TEXT = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    bundle = ROOT / "models" / "sentiment"
-    parser.add_argument("--bundle", type=Path, default=bundle, help="default: the shipped one")
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
     add_output_option(parser, "metrics-cost")
-    parser.add_argument("--clients", type=int, default=64, help="connections (default 64)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of one run (default 5)")
-    parser.add_argument("--rounds", type=int, default=6, help="runs of each (default 6)")
+    parser.add_argument("--clients", type=int, default=FULL_LOAD_CLIENTS)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=6)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if not wrk_is_installed():
-        raise ServerError("wrk is not installed (make tools)")
     results = begin_results()
     rates: dict[bool, list[float]] = {True: [], False: []}
     with ExitStack() as stack:
-        ports = {}
+        generators = {}
         for counting in rates:
-            service = running_service(arguments.bundle, {"metrics": counting})
-            ports[counting] = stack.enter_context(service).port
+            service = stack.enter_context(running_service(arguments.bundle, {"metrics": counting}))
+            generators[counting] = _generator(service)
             # Caches and cost models settle.
-            _requests_per_second(ports[counting], arguments.clients, SETTLE_SECONDS)
+            generators[counting].closed(arguments.clients, min(SETTLE_SECONDS, arguments.seconds))
         for number in range(arguments.rounds):
-            # On-off, off-on: what drifts with time falls on both alike.
+            # The order alternates, so that drift affects both alike.
             for counting in sorted(rates, reverse=bool(number % 2)):
-                rate = _requests_per_second(ports[counting], arguments.clients, arguments.seconds)
+                rate = _answers_per_second(generators[counting], arguments)
                 rates[counting].append(rate)
                 print(f"metrics {'on' if counting else 'off':3} {rate:8.0f} requests/s", flush=True)
     on, off = statistics.median(rates[True]), statistics.median(rates[False])
@@ -61,11 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _requests_per_second(port: int, clients: int, seconds: float) -> float:
-    try:
-        result = run_wrk(port, [json.dumps({"inputs": TEXT}).encode()], clients, seconds)
-    except WrkError as error:
-        raise ServerError(f"wrk: {error}") from None
-    if result.refused or result.broken:
-        raise ServerError(f"{result.refused} requests were refused, {result.broken} broken")
-    return result.requests_per_second
+def _generator(service: Service) -> Generator:
+    body = json.dumps({"inputs": TEXT}).encode("ascii")
+    return Generator(service.address, [http_request("/predict", body, service.port)])
+
+
+def _answers_per_second(generator: Generator, arguments: argparse.Namespace) -> float:
+    outcome = generator.closed(arguments.clients, arguments.seconds)
+    answered = len(outcome.answered())
+    refused = len(outcome.samples) - answered
+    if refused or outcome.lost:
+        raise ServerError(f"{refused} requests were refused, {outcome.lost} lost")
+    return answered / outcome.seconds

@@ -2,14 +2,14 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from load_tests.precision import BACKENDS
 from load_tests.server_process import ROOT
-from load_tests.service_process import BACKENDS, Service, running_service
+from load_tests.service_process import Service, running_service
 
 
 def default_bundle() -> Path:
@@ -39,10 +39,6 @@ def own_service(
     """A service for the measurement alone, from the sources at ``root``."""
     backend = BACKENDS[arguments.precision]
     return running_service(arguments.bundle, {"backend": backend, **settings}, root)
-
-
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from load_tests.checked_run import checked_run
-from load_tests.commands.options import add_service_options, say, service_of
+from load_tests.commands.options import add_service_options, service_of
 from load_tests.locust_run import LocustRun
 from load_tests.objective import SLO_FILE, OpenLoop, Users, read_objectives
 from load_tests.probe import FULL_LOAD_CLIENTS, Probe, Prober
+from load_tests.progress import say
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.service_process import Service
 from load_tests.texts import Mix, generate

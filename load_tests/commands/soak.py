@@ -2,9 +2,10 @@
 
 import argparse
 
-from load_tests.commands.options import add_bundle_options, add_output_option, own_service, say
+from load_tests.commands.options import add_bundle_options, add_output_option, own_service
 from load_tests.memory import growth, resident_bytes
 from load_tests.probe import FULL_LOAD_CLIENTS, Prober
+from load_tests.progress import say
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.results import begin_results, write_results
 from load_tests.texts import generate

@@ -3,27 +3,18 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from load_tests.generator import Generator, Outcome, http_request
 from tests.e2e.running_service import RunningService, free_port, running_service, wait_until
+from tests.e2e.system_tool import system_tool
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "balancer" / "nginx.conf"
 TEXTS = ["A lovely film.", "Dreadful, from the first minute to the last. " * 40, "It works."]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _nginx_is_there() -> None:
-    if shutil.which("nginx") is None:
-        assert not os.environ.get("SENTIMENT_REQUIRE_TOOLS"), "nginx is not installed"
-        pytest.skip("nginx is not installed")
 
 
 @contextlib.contextmanager
@@ -40,7 +31,7 @@ def balancer(directory: Path, replicas: list[RunningService]) -> Iterator[int]:
         .replace("listen 8080;", f"listen 127.0.0.1:{port};")
         .replace("/tmp/", f"{directory}/")
     )
-    command = ["nginx", "-p", str(directory), "-c", str(configuration)]
+    command = [system_tool("nginx"), "-p", str(directory), "-c", str(configuration)]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([*command, "-g", "daemon off;"], stdout=log, stderr=log)
         try:

@@ -75,14 +75,14 @@ def test_refusals_keep_their_status_and_broken_answers_are_lost() -> None:
     assert outcome.lost > 0
 
 
-def test_an_open_loop_sends_all_that_its_schedule_says() -> None:
+def test_an_open_loop_sends_everything_on_its_schedule() -> None:
     with answering() as port:
         outcome = generator(port, b"fine").open(arrivals("constant", 100), 0.495)
     assert len(outcome.samples) == 50
     assert outcome.lost == 0
 
 
-def test_what_was_due_before_the_end_is_sent_by_a_generator_that_comes_late_too() -> None:
+def test_a_late_generator_still_sends_what_was_due_before_the_end() -> None:
     def stalling_after_the_first() -> Iterator[float]:
         yield 0.0
         time.sleep(0.3)
@@ -91,6 +91,7 @@ def test_what_was_due_before_the_end_is_sent_by_a_generator_that_comes_late_too(
     with answering() as port:
         outcome = generator(port, b"fine").open(stalling_after_the_first(), 0.2)
     assert len(outcome.samples) == 2
+    assert outcome.samples[1].seconds >= 0.2, "latency counts from when it was due"
 
 
 def test_a_stalled_server_cannot_hide_its_queue_from_an_open_loop() -> None:
@@ -112,7 +113,6 @@ def test_latency_counts_from_the_intended_send_time() -> None:
     assert [sample.intended_at for sample in outcome.samples[:1]] == [
         outcome.samples[1].intended_at
     ]
-    assert all(sample.seconds >= sample.ended_at - sample.sent_at for sample in outcome.samples)
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 2), (75, 3), (99, 4), (100, 4), (1, 1)])

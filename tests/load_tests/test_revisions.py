@@ -4,8 +4,8 @@ import re
 import pytest
 
 from load_tests.commands.compare import judge
+from load_tests.ratio import bootstrap_ratio
 from load_tests.revision import RevisionError, checked_out, name_of
-from load_tests.revision_comparison import bootstrap_ratio
 from tests.load_tests.command import load_tests
 
 

@@ -20,7 +20,7 @@ def test_users_find_nothing_wrong_and_metrics_count_what_they_saw(
     service: RunningService, scenario: str
 ) -> None:
     done = load_tests(
-        *("run", scenario, "--url", service.url, "--seconds", "4", "--clients", "15"),
+        *("run", scenario, "--url", service.url, "--seconds", "2", "--clients", "15"),
         *("--rate", "20", "--processes", "2"),
     )
     assert done.returncode == 0, done.stderr

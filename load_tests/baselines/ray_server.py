@@ -7,7 +7,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from load_tests.peers.classifier import BATCH_TEXTS, PORT, WORKERS, Classifier, LabelScore
+from load_tests.baselines.classifier import BATCH_TEXTS, PORT, WORKERS, Classifier, LabelScore
 
 
 @serve.deployment(

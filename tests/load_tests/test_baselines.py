@@ -9,17 +9,17 @@ from typing import Any
 import psutil
 import pytest
 
-from load_tests.peer_table import peer_table
+from load_tests.comparison_table import comparison_table
 from load_tests.server_process import MARK, ServerError, ServerProcess
 from tests.load_tests.command import load_tests
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
-    output = tmp_path_factory.mktemp("peers") / "results.json"
+    output = tmp_path_factory.mktemp("comparison") / "results.json"
     done = load_tests(
-        *("peers", "--rounds", "1", "--seconds", "0.5", "--precisions", "int8"),
-        *("--loads", "short:2,mixed:4", "--peers", "fastapi", "--output", str(output)),
+        *("baselines", "--rounds", "1", "--seconds", "0.3", "--precisions", "int8"),
+        *("--loads", "short:2,mixed:4", "--baselines", "fastapi", "--output", str(output)),
     )
     assert done.returncode == 0, done.stderr
     return json.loads(output.read_text()), done.stdout
@@ -27,9 +27,9 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any]
 
 def test_every_peer_is_measured_under_every_load(comparison: tuple[dict[str, Any], str]) -> None:
     results, _ = comparison
-    measured = {(row["peer"], row.get("mix")) for row in results["measurements"]}
-    peers = ("service", "fastapi", "echo")
-    assert measured == {(peer, mix) for peer in peers for mix in ("short", "mixed")}
+    measured = {(row["server"], row.get("mix")) for row in results["measurements"]}
+    servers = ("service", "fastapi", "echo")
+    assert measured == {(server, mix) for server in servers for mix in ("short", "mixed")}
     assert all(row["requests_per_second"] > 0 for row in results["measurements"])
 
 
@@ -51,30 +51,39 @@ def test_the_table_shows_each_peer_with_its_configuration(
     comparison: tuple[dict[str, Any], str],
 ) -> None:
     results, printed = comparison
-    assert printed.strip() == peer_table(results).strip()
-    for peer in results["peers"]:
-        assert f"| {peer['name']} |" in printed or f"| **{peer['name']}** |" in printed
-        assert peer["configuration"] in printed
+    assert printed.strip() == comparison_table(results).strip()
+    for server in results["servers"]:
+        assert f"| {server['name']} |" in printed or f"| **{server['name']}** |" in printed
+        assert server["configuration"] in printed
 
 
 def test_refused_requests_are_no_throughput_and_a_missing_peer_is_named(
     comparison: tuple[dict[str, Any], str],
 ) -> None:
     results = json.loads(json.dumps(comparison[0]))
-    results["peers"].append(
+    results["servers"].append(
         {"name": "mosec-1", "framework": "Mosec", "configuration": "x", "missing": "no such wheel"}
     )
     for row in results["measurements"]:
         row["refused"] = round(row["requests_per_second"] * 0.5)
-    table = peer_table(results)
+    table = comparison_table(results)
     assert "mosec-1: left out: no such wheel" in table
     assert "| 50.0 |" in table
 
 
-def test_an_impossible_load_is_refused_in_a_sentence() -> None:
-    done = load_tests("peers", "--loads", "medium:3")
+@pytest.mark.parametrize(
+    ("command", "option", "problem"),
+    [
+        ("baselines", "--loads=medium:3", "'medium:3' is not a load such as mixed:64"),
+        ("peers", "--precisions=int3", "'int3' is not a precision: fp32 or int8"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_a_sentence(
+    command: str, option: str, problem: str
+) -> None:
+    done = load_tests(command, option)
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("'medium:3' is not a load such as mixed:64")
+    assert done.stderr.strip().endswith(problem)
 
 
 def test_a_server_that_ends_early_is_reported_with_its_last_words() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mosec import Server, Worker
 
-from load_tests.peers.classifier import BATCH_TEXTS, WORKERS, Classifier, LabelScore
+from load_tests.baselines.classifier import BATCH_TEXTS, WORKERS, Classifier, LabelScore
 
 MAX_WAIT_MILLISECONDS = 1
 

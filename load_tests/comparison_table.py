@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from statistics import median
 
-from load_tests.peer import OURS
+from load_tests.markdown import markdown_table
 from load_tests.results import Results, measured_on
+from load_tests.server import OURS
 
 
 class Rounds:
@@ -13,17 +14,17 @@ class Rounds:
     def __init__(self, results: Results) -> None:
         self._results = results
         self.frameworks: dict[str, str] = {
-            peer["name"]: peer["framework"] for peer in results["peers"]
+            server["name"]: server["framework"] for server in results["servers"]
         }
 
     def values(
-        self, precision: str, peer: str, mix: str, clients: int, figure: str
+        self, precision: str, server: str, mix: str, clients: int, figure: str
     ) -> dict[int, float]:
         """A figure by round; a round in which any request broke off does not count."""
         return {
             row["round"]: row[figure]
             for row in self._results["measurements"]
-            if (row["precision"], row["peer"]) == (precision, peer)
+            if (row["precision"], row["server"]) == (precision, server)
             and (row.get("mix"), row.get("clients")) == (mix, clients)
             and row.get(figure) is not None
         }
@@ -45,7 +46,7 @@ class Rounds:
     def best_of(
         self, precision: str, frameworks: Sequence[str], load: tuple[str, int], figure: str
     ) -> str | None:
-        """The peer with the best median: the highest rate or the lowest latency."""
+        """The server with the best median: the highest rate or the lowest latency."""
         medians = {
             name: median(values.values())
             for name, framework in self.frameworks.items()
@@ -58,7 +59,7 @@ class Rounds:
 
 
 def ratios(above: dict[int, float], below: dict[int, float]) -> list[float]:
-    """By round, for the rounds that both have."""
+    """One for each round that both have."""
     return [above[number] / below[number] for number in above if below.get(number)]
 
 
@@ -72,23 +73,23 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     return f"{middle} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
 
 
+# Title, mix, clients, figure and digits.
 COLUMNS = (
     ("short p50, ms, 1 client", "short", 1, "p50_ms", 2),
     ("short/s, 64 clients", "short", 64, "requests_per_second", 0),
     ("mixed/s, 64 clients", "mixed", 64, "requests_per_second", 0),
     ("p99 of the short ones in mixed, ms", "mixed", 64, "short_p99_ms", 0),
-    ("refused, %", "", 0, "", 1),
 )
 
 
-def peer_summary(results: Results) -> str:
-    """The table of the precision that is the default, or the only one."""
+def comparison_summary(results: Results) -> str:
+    """The table of fp32, or of the only precision that was measured."""
     precision = min(row["precision"] for row in results["bare_calls"])
     return f"{_table(results, Rounds(results), precision)}\n\n{_how(results)}"
 
 
-def peer_table(results: Results) -> str:
-    """Tables by precision, what each peer was, and the machine."""
+def comparison_table(results: Results) -> str:
+    """A table for each precision, the ratios, each server's configuration, and the machine."""
     rounds = Rounds(results)
     precisions = sorted({row["precision"] for row in results["bare_calls"]})
     parts = [_table(results, rounds, precision) for precision in precisions]
@@ -96,37 +97,34 @@ def peer_table(results: Results) -> str:
 
 
 def _table(results: Results, rounds: Rounds, precision: str) -> str:
-    header = [f"{precision}", *(column[0] for column in COLUMNS)]
-    lines = [header, ["---", *["---:"] * len(COLUMNS)]]
-    for peer in results["peers"]:
-        name = peer["name"]
-        if "missing" in peer:
+    rows = []
+    for server in results["servers"]:
+        name = server["name"]
+        if "missing" in server:
             continue
         cells = [f"**{name}**" if name == OURS else name]
-        for _, mix, clients, figure, digits in COLUMNS[:-1]:
+        for _, mix, clients, figure, digits in COLUMNS:
             values = rounds.values(precision, name, mix, clients, figure)
             cells.append(spread(list(values.values()), digits))
-        lines.append([*cells, _refused(results, precision, name)])
+        rows.append([*cells, _refused(results, precision, name)])
     cores = results["machine"]["cores"]
-    cells = [f"bare ONNX Runtime, {cores} processes"]
-    bare_ms = list(rounds.bare_call_ms(precision).values())
-    cells.append(spread(bare_ms, 2))
-    cells += [
+    bare_rates = [
         spread(list(rounds.ceiling(precision, mix, cores).values())) for mix in ("short", "mixed")
     ]
-    lines.append([*cells, "–", "–"])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    bare_ms = spread(list(rounds.bare_call_ms(precision).values()), 2)
+    rows.append([f"bare ONNX Runtime, {cores} processes", bare_ms, *bare_rates, "–", "–"])
+    return markdown_table([precision, *(column[0] for column in COLUMNS), "refused, %"], rows)
 
 
 def _refused(results: Results, precision: str, name: str) -> str:
-    """Share of requests that were refused or broke off, over all loads; they never count above."""
+    """Share of all requests that were refused or broken; the rates leave them out."""
     failed = good = 0.0
     for row in results["measurements"]:
-        if (row["precision"], row["peer"]) == (precision, name) and "failure" not in row:
+        if (row["precision"], row["server"]) == (precision, name) and "failure" not in row:
             failed += row["refused"] + row["broken"]
             good += row["requests_per_second"] * results["options"]["seconds"]
     failures = sum(
-        "failure" in row and (row["precision"], row["peer"]) == (precision, name)
+        "failure" in row and (row["precision"], row["server"]) == (precision, name)
         for row in results["measurements"]
     )
     share = f"{100 * failed / (failed + good):.1f}" if failed + good else "–"
@@ -134,42 +132,50 @@ def _refused(results: Results, precision: str, name: str) -> str:
 
 
 def _ratios(rounds: Rounds, precisions: Sequence[str], results: Results) -> str:
-    lines = [["ratio", *precisions], ["---", *["---:"] * len(precisions)]]
-    others = [
+    baselines = [
         name for name in dict.fromkeys(rounds.frameworks.values()) if name not in (OURS, "echo")
     ]
-    for title, mix, clients, figure in (
-        ("short/s, 64 clients", "short", 64, "requests_per_second"),
-        ("mixed/s, 64 clients", "mixed", 64, "requests_per_second"),
-        ("short p50, 1 client, its ÷ ours", "short", 1, "p50_ms"),
-    ):
-        for against in [*([name] for name in others), *([others] if len(others) > 1 else [])]:
-            word = against[0] if len(against) == 1 else "the best of all peers"
-            cells = []
-            for precision in precisions:
-                best = rounds.best_of(precision, against, (mix, clients), figure)
-                if best is None:
-                    cells.append("–")
-                    continue
-                ours = rounds.values(precision, OURS, mix, clients, figure)
-                theirs = rounds.values(precision, best, mix, clients, figure)
-                pair = (theirs, ours) if figure == "p50_ms" else (ours, theirs)
-                cells.append(f"{spread(ratios(*pair), 2)} {best}")
-            lines.append([f"{title}: service to {word}", *cells])
-    lines.append(
+    compared = [(name, [name]) for name in baselines]
+    if len(baselines) > 1:
+        compared.append(("the best of all baselines", baselines))
+    rows = [
         [
-            "mixed/s, 64 clients: service to what bare ONNX Runtime does on the cores that"
-            " the load generator leaves",
+            f"{title}: service to {word}",
+            *(_ratio_to_best(rounds, p, frameworks, (mix, clients), figure) for p in precisions),
+        ]
+        for title, mix, clients, figure in (
+            ("short/s, 64 clients", "short", 64, "requests_per_second"),
+            ("mixed/s, 64 clients", "mixed", 64, "requests_per_second"),
+            ("short p50, 1 client, theirs ÷ ours", "short", 1, "p50_ms"),
+        )
+        for word, frameworks in compared
+    ]
+    rows.append(
+        [
+            "mixed/s, 64 clients: service to bare ONNX Runtime on the cores that the load"
+            " generator leaves free",
             *(_of_ceiling(rounds, p, results) for p in precisions),
         ]
     )
-    lines.append(
+    rows.append(
         [
-            "1 client, short: p50 above tokenising and the bare call, to the p50 of echo",
+            "1 client, short: p50 beyond tokenising and the bare call, to the p50 of echo",
             *(_overhead(rounds, p) for p in precisions),
         ]
     )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(["ratio", *precisions], rows)
+
+
+def _ratio_to_best(
+    rounds: Rounds, precision: str, frameworks: Sequence[str], load: tuple[str, int], figure: str
+) -> str:
+    best = rounds.best_of(precision, frameworks, load, figure)
+    if best is None:
+        return "–"
+    ours = rounds.values(precision, OURS, *load, figure)
+    theirs = rounds.values(precision, best, *load, figure)
+    pair = (theirs, ours) if figure == "p50_ms" else (ours, theirs)
+    return f"{spread(ratios(*pair), 2)} {best}"
 
 
 def _of_ceiling(rounds: Rounds, precision: str, results: Results) -> str:
@@ -193,12 +199,12 @@ def _overhead(rounds: Rounds, precision: str) -> str:
 
 def _configurations(results: Results) -> str:
     lines = []
-    for peer in results["peers"]:
-        if "missing" in peer:
-            lines.append(f"- {peer['name']}: left out: {peer['missing']}")
+    for server in results["servers"]:
+        if "missing" in server:
+            lines.append(f"- {server['name']}: left out: {server['missing']}")
         else:
-            version = f"{peer['framework']}, {peer['version']}"
-            lines.append(f"- {peer['name']} ({version}): {peer['configuration']}")
+            version = f"{server['framework']}, {server['version']}"
+            lines.append(f"- {server['name']} ({version}): {server['configuration']}")
     return "\n".join([*lines, "", _how(results)])
 
 

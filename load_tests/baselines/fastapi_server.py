@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from load_tests.peers.classifier import PORT, WORKERS, Classifier, LabelScore
+from load_tests.baselines.classifier import PORT, WORKERS, Classifier, LabelScore
 
 classify = Classifier()
 

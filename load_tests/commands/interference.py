@@ -1,19 +1,21 @@
-"""How much reviews slow sentences down: p99 of the short texts mixed and alone, same token load."""
+"""How much reviews slow sentences down: p99 of short texts among them and alone, same load."""
 
 import argparse
 import json
+from collections.abc import Sequence
 
-from load_tests.commands.options import add_bundle_options, add_output_option, own_service, say
+from load_tests.commands.options import add_output_option, add_service_options, service_of
 from load_tests.probe import FULL_LOAD_CLIENTS, Prober
+from load_tests.progress import say
 from load_tests.results import begin_results, write_results
-from load_tests.texts import generate
+from load_tests.texts import LoadText, generate
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TextTokenizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_bundle_options(parser)
-    add_output_option(parser, "company")
+    add_service_options(parser)
+    add_output_option(parser, "interference")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--share", type=float, default=0.7, help="of the mixed capacity")
@@ -23,20 +25,17 @@ def run(arguments: argparse.Namespace) -> int:
     results = begin_results()
     tokenizer = TextTokenizer(Bundle(arguments.bundle))
     mixed, short = generate("mixed"), generate("short")
-    tokens = [
-        sum(map(len, tokenizer.encode([text.text for text in texts]))) / len(texts)
-        for texts in (mixed, short)
-    ]
+    mixed_tokens, short_tokens = (_mean_tokens(tokenizer, texts) for texts in (mixed, short))
     rounds = []
-    with own_service(arguments) as service:
-        in_company = Prober(service, mixed, answers=None)
+    with service_of(arguments) as service:
+        among_reviews = Prober(service, mixed, answers=None)
         alone = Prober(service, short, answers=None)
-        in_company.closed(FULL_LOAD_CLIENTS, min(3.0, arguments.seconds))  # warms up
-        capacity = in_company.closed(FULL_LOAD_CLIENTS, arguments.seconds).answered_per_second
+        among_reviews.closed(FULL_LOAD_CLIENTS, min(3.0, arguments.seconds))  # warms up
+        capacity = among_reviews.closed(FULL_LOAD_CLIENTS, arguments.seconds).answered_per_second
         rate = arguments.share * capacity
-        short_rate = rate * tokens[0] / tokens[1]
+        short_rate = rate * mixed_tokens / short_tokens
         for number in range(arguments.rounds):
-            mixed_probe = in_company.open(rate, arguments.seconds, seed=number)
+            mixed_probe = among_reviews.open(rate, arguments.seconds, seed=number)
             short_probe = alone.open(short_rate, arguments.seconds, seed=number)
             rounds.append((mixed_probe.short_p99_ms, short_probe.short_p99_ms))
             say(
@@ -44,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
                 f" {rounds[-1][0]:.1f} ms; {short_rate:,.0f}/s short alone: {rounds[-1][1]:.1f} ms"
                 f" ({short_probe.refused} refused)"
             )
-    ratios = sorted(among / by_themselves for among, by_themselves in rounds)
+    ratios = sorted(mixed_ms / alone_ms for mixed_ms, alone_ms in rounds)
     figures = {
         "mixed_per_second": rate,
         "short_per_second": short_rate,
-        "tokens_per_second": rate * tokens[0],
-        "p99_ms_in_company_and_alone": rounds,
+        "tokens_per_second": rate * mixed_tokens,
+        "short_p99_ms_mixed_and_alone": rounds,
         "median_ratio": ratios[len(ratios) // 2],
         "lowest_ratio": ratios[0],
         "highest_ratio": ratios[-1],
@@ -60,3 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     write_results({**results, "options": options, **figures}, arguments.output)
     return 0
+
+
+def _mean_tokens(tokenizer: TextTokenizer, texts: Sequence[LoadText]) -> float:
+    return sum(map(len, tokenizer.encode([text.text for text in texts]))) / len(texts)

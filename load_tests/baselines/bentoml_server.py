@@ -2,7 +2,7 @@
 
 import bentoml
 
-from load_tests.peers.classifier import BATCH_TEXTS, WORKERS, Classifier, LabelScore
+from load_tests.baselines.classifier import BATCH_TEXTS, WORKERS, Classifier, LabelScore
 
 
 @bentoml.service(workers=WORKERS, traffic={"timeout": 60, "max_concurrency": 1000})

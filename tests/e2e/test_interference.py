@@ -23,15 +23,15 @@ texts = st.lists(
 
 @settings(max_examples=15)
 @given(texts)
-def test_scores_alone_and_in_any_company_agree(service: RunningService, company: list[str]) -> None:
-    together = service.predict(company).json()
+def test_scores_alone_and_in_any_batch_agree(service: RunningService, batch: list[str]) -> None:
+    together = service.predict(batch).json()
     with ThreadPoolExecutor(8) as pool:  # in whatever micro-batches they meet
         at_once = list(
             pool.map(
-                lambda text: httpx.post(f"{service.url}/predict", json={"inputs": text}), company
+                lambda text: httpx.post(f"{service.url}/predict", json={"inputs": text}), batch
             )
         )
-    for text, row, concurrent in zip(company, together, at_once, strict=True):
+    for text, row, concurrent in zip(batch, together, at_once, strict=True):
         alone = scores(service.predict(text).json())
         assert same(scores(row), alone)
         assert same(scores(concurrent.json()), alone)

@@ -4,7 +4,7 @@ from typing import Any
 
 import uvicorn
 
-from load_tests.peers.classifier import PORT
+from load_tests.baselines.classifier import PORT
 
 ANSWER = b'[{"label":"positive","score":0.98},{"label":"negative","score":0.02}]'
 

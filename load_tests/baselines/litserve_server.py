@@ -4,7 +4,7 @@ from typing import Any
 
 import litserve
 
-from load_tests.peers.classifier import (
+from load_tests.baselines.classifier import (
     BATCH_TEXTS,
     PORT,
     WORKERS,

@@ -1,7 +1,7 @@
 """The model as people usually call it: tokenise, pad to the longest, run.
 
-It needs only tokenizers, numpy and onnxruntime, because it is imported in each peer's own
-environment. What every peer is told stands in environment variables.
+It needs only tokenizers, numpy and onnxruntime, because it is imported in each server's own
+environment. What every server is told stands in environment variables.
 """
 
 import os
@@ -11,12 +11,12 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-BUNDLE = Path(os.environ.get("PEER_BUNDLE", "models/sentiment"))
-PRECISION = os.environ.get("PEER_PRECISION", "fp32")
-PORT = int(os.environ.get("PEER_PORT", "8000"))
-WORKERS = int(os.environ.get("PEER_WORKERS", "1"))
-LABELS = os.environ.get("PEER_LABELS", "negative,positive").split(",")
-BATCH_TEXTS = int(os.environ.get("PEER_BATCH_TEXTS", "1"))
+BUNDLE = Path(os.environ.get("BASELINE_BUNDLE", "models/sentiment"))
+PRECISION = os.environ.get("BASELINE_PRECISION", "fp32")
+PORT = int(os.environ.get("BASELINE_PORT", "8000"))
+WORKERS = int(os.environ.get("BASELINE_WORKERS", "1"))
+LABELS = os.environ.get("BASELINE_LABELS", "negative,positive").split(",")
+BATCH_TEXTS = int(os.environ.get("BASELINE_BATCH_TEXTS", "1"))
 MODEL_FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 
 LabelScore = dict[str, str | float]

@@ -1,0 +1,7 @@
+"""What is being measured, told on standard error so that standard output holds results only."""
+
+import sys
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
