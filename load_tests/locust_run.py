@@ -44,7 +44,7 @@ class LocustRun:
         """The summary that ``tally.write_summary`` wrote, with locust's own use of cores.
 
         Raises:
-            LocustError: locust failed or did not end.
+            LocustError: locust failed, sent nothing or did not end.
         """
         with (
             tempfile.NamedTemporaryFile(suffix=".json") as summary,
@@ -66,10 +66,10 @@ class LocustRun:
             finally:
                 _end(process)
             written = Path(summary.name).read_text(encoding="utf-8")
-            if not written:
+            found: dict[str, Any] = json.loads(written or "{}")
+            if not found.get("requests"):
                 said = Path(log.name).read_text(encoding="utf-8", errors="replace").strip()
-                raise LocustError(f"locust ended with {process.returncode}: {said[-500:]}")
-        found: dict[str, Any] = json.loads(written)
+                raise LocustError(f"locust sent nothing and ended: {said[-500:]}")
         found |= {
             "scenario": self.scenario,
             "busiest_generator_core": round(busiest, 2),

@@ -245,9 +245,3 @@ class OpenLoopUser(CheckingUser):
         in_flight.join(SOCKET_SECONDS_LIMIT)
         tally["open users done"] += 1
         raise StopUser
-
-
-CLOSED_USERS: list[type[CheckingUser]] = [
-    *(ShortTextUser, LongTextUser, MixedTextUser, ClientBatchUser),
-    *(BadInputUser, SlowReaderUser, DisconnectingUser),
-]

@@ -45,7 +45,7 @@ def balancer(directory: Path, replicas: list[RunningService]) -> Iterator[int]:
 
 def test_no_request_fails_while_one_replica_is_killed_and_one_is_drained(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        replicas = [stack.enter_context(running_service(wait=False)) for _ in range(3)]
+        replicas = [stack.enter_context(running_service(wait=False, workers=1)) for _ in range(3)]
         for replica in replicas:
             replica.wait_until_ready()
         port = stack.enter_context(balancer(tmp_path, replicas))
