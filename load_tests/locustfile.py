@@ -13,7 +13,6 @@ from locust.env import Environment
 from load_tests.scenario import SCENARIOS, TEXTS_OF, Scenario
 from load_tests.tally import write_summary
 from load_tests.users import (
-    SOCKET_SECONDS_LIMIT,
     BadInputUser,
     CheckingUser,
     ClientBatchUser,
@@ -62,27 +61,19 @@ class Schedule(LoadTestShape):
         assert self.runner is not None
         options = options_of(self.runner.environment)
         scenario: Scenario = SCENARIOS[options.scenario]
+        kinds = [OpenLoopUser] if scenario.arrivals is not None else CLOSED_USERS
         elapsed_seconds: float = self.get_run_time()  # type: ignore[no-untyped-call]
-        if scenario.arrivals is not None:
-            # Open-loop users stop by themselves once all their requests have been answered.
-            if elapsed_seconds > options.duration + SOCKET_SECONDS_LIMIT or (
-                elapsed_seconds > options.duration and not self.runner.user_count
-            ):
-                return self._wind_down(elapsed_seconds)
-            return options.generators, SPAWN_RATE, [OpenLoopUser]
         elapsed = elapsed_seconds / options.duration
         if elapsed >= 1:
-            return self._wind_down(elapsed_seconds)
-        # Fewer users than the sum of the weights would leave some kinds out.
-        fewest = sum(user.weight for user in CLOSED_USERS)
-        users = max(fewest, round(options.clients * scenario.level(elapsed)))
-        return users, SPAWN_RATE, list(CLOSED_USERS)
-
-    def _wind_down(self, elapsed_seconds: float) -> tuple[int, float, list[type[User]]] | None:
-        """Let every user get its last answer and every process report it before the end."""
-        assert self.runner is not None
-        if self.runner.user_count:
-            self._empty_since = elapsed_seconds
-        self._empty_since = self._empty_since or elapsed_seconds
-        over = elapsed_seconds - self._empty_since > REPORT_SECONDS
-        return None if over else (0, SPAWN_RATE, list(CLOSED_USERS))
+            users = 0  # each user finishes what it is doing
+            if self.runner.user_count or not self._empty_since:
+                self._empty_since = elapsed_seconds
+            if elapsed_seconds - self._empty_since > REPORT_SECONDS:
+                return None
+        elif scenario.arrivals is not None:
+            users = options.generators
+        else:
+            # Fewer users than the sum of the weights would leave some kinds out.
+            fewest = sum(user.weight for user in kinds)
+            users = max(fewest, round(options.clients * scenario.level(elapsed)))
+        return users, SPAWN_RATE, list(kinds)

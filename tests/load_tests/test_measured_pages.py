@@ -25,7 +25,7 @@ from tests.load_tests.command import load_tests
 
 # The shortest run of each command, and what it prints.
 SHORTEST = {
-    "capacity": ("--precisions fp32 --set-ups 1x1 --seconds 0.2 --report {report}", "report: "),
+    "capacity": ("--precisions fp32 --set-ups 1x1 --seconds 0.1 --report {report}", "report: "),
     "overload": ("--seconds 1", '"refused": [0-9]'),
     "interference": ("--url {url} --rounds 1 --seconds 0.5", '"median_ratio": [0-9]'),
     "soak": ("--minutes 0.03 --settle-minutes 0.02 --growth-percent 100", "process [0-9]+: "),
