@@ -1,4 +1,4 @@
-"""Load on a running service, and the figures that come of it."""
+"""Load tests: they put load on a running service and measure how it responds."""
 
 import os
 

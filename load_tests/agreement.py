@@ -1,4 +1,4 @@
-"""Do the clients' counts and the service's ``/metrics`` tell the same story?"""
+"""Whether the clients' counts agree with the service's ``/metrics``."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ def disagreements(
 ) -> list[str]:
     """Sentences; none if they agree. ``before`` and ``after`` are counts of ``/predict`` by code.
 
-    A client that left was counted as 499, or with the answer that it no longer read.
+    A client that disconnected was counted as 499, or with the answer that it did not read.
     """
     counted = {code: round(after[code] - before.get(code, 0.0)) for code in after}
     problems = []
@@ -25,5 +25,7 @@ def disagreements(
                 f" /metrics counted {counted.get(code, 0)}"
             )
     if unread > disconnected:
-        problems.append(f"{disconnected} clients left, /metrics counted {unread} unread answers")
+        problems.append(
+            f"{disconnected} clients disconnected, /metrics counted {unread} unread answers"
+        )
     return problems

@@ -1,4 +1,4 @@
-"""When requests are sent, whether or not earlier ones have been answered: the open loop."""
+"""When an open loop sends requests, whether or not earlier ones have been answered."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ Pattern = Literal["constant", "poisson"]
 
 
 def arrivals(pattern: Pattern, rate: float, seed: int = 0) -> Iterator[float]:
-    """Seconds since the start, without end; ``rate`` is in requests per second."""
+    """Seconds since the start, endless; ``rate`` is in requests per second."""
     if pattern == "constant":
         yield from (number / rate for number in count())
     random_source = random.Random(seed)

@@ -1,4 +1,4 @@
-"""A locust run whose counts are held against the service's own."""
+"""A locust run whose counts are compared with the service's own."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from load_tests.service_process import Service
 
 
 def checked_run(service: Service, run: LocustRun) -> tuple[dict[str, Any], list[str]]:
-    """The summary of the run, and what went wrong in sentences.
+    """The summary of the run, and a sentence for each thing that went wrong.
 
     Raises:
         LocustError: locust failed or did not end.

@@ -1,4 +1,4 @@
-"""The pages that show figures: what stands between two marks there is made of results files."""
+"""The pages that show figures: the text between two marks is generated from results files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ def table_of(file: Path) -> str:
     """The Markdown of one results file, whose name says what was measured.
 
     Raises:
-        ValueError: nothing is measured under this name, or it is no results file.
+        ValueError: no command measures this name, or it is not a results file.
     """
     if file.stem not in TABLES:
         raise ValueError(f"{file}: its name must be one of {', '.join(TABLES)}")
@@ -46,10 +46,10 @@ def table_of(file: Path) -> str:
 
 
 def page_as_measured(page: str, tables: Mapping[str, Table], results: Path) -> str:
-    """The text of a page with all its tables made anew from the files in ``results``.
+    """The text of a page with all its tables regenerated from the files in ``results``.
 
     Raises:
-        ValueError: a mark is missing, or a file is none of results.
+        ValueError: a mark is missing, or a file is not a results file.
     """
     for name, table in tables.items():
         file = results / f"{name}.json"

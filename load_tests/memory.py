@@ -1,4 +1,4 @@
-"""Resident memory of every process of a service over time."""
+"""Resident memory of every process of a service, and its growth."""
 
 import psutil
 
@@ -6,7 +6,7 @@ from load_tests.service_process import Service
 
 
 def resident_bytes(service: Service) -> dict[int, int]:
-    """By process id; only of a service that was started here."""
+    """By process id; only for a service that was started here."""
     assert service.process is not None
     found = {}
     for process in service.process.processes():
@@ -18,5 +18,5 @@ def resident_bytes(service: Service) -> dict[int, int]:
 
 
 def growth(before: dict[int, int], after: dict[int, int]) -> dict[int, float]:
-    """Growth as a share, of the processes that were there both times."""
+    """Growth as a share, for the processes that exist in both."""
     return {pid: after[pid] / before[pid] - 1 for pid in before if pid in after}

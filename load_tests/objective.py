@@ -48,7 +48,7 @@ class OpenLoop(_Strict):
             for what, count in (
                 ("refused", probe.refused),
                 ("lost", probe.lost),
-                ("not sent, for want of answers to earlier ones", probe.unsent),
+                ("not sent, because no connection was free", probe.unsent),
                 ("answered wrongly", probe.wrong),
             )
             if count

@@ -1,4 +1,4 @@
-"""What is being measured, told on standard error so that standard output holds results only."""
+"""Progress, on standard error so that standard output holds results only."""
 
 import sys
 

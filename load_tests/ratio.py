@@ -1,6 +1,6 @@
 """Two revisions of the service, interleaved in one run, and the ratio of their figures.
 
-Noise that lasts longer than a round strikes both sides of a pair; which side goes first alternates.
+Noise that lasts longer than a round affects both sides of a pair; which side goes first alternates.
 The interval is a percentile bootstrap over the pairs' ratios, so it needs no assumption about how
 the noise is distributed; with few rounds it is wide, and it says so.
 """

@@ -1,4 +1,4 @@
-"""The sources of a revision, checked out beside the working tree for as long as they are needed."""
+"""The sources of a revision, extracted into a temporary directory."""
 
 import subprocess
 import tempfile
@@ -12,12 +12,12 @@ WORKING_TREE = "."
 
 
 class RevisionError(Exception):
-    """A revision that git does not know; the message is what git says."""
+    """A revision that git does not know; the message is git's own."""
 
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """The directory of ``revision``'s sources; ``.`` is the working tree as it is.
+    """The directory of ``revision``'s sources; ``.`` is the working tree itself.
 
     Raises:
         RevisionError: git can't check it out.
@@ -36,7 +36,7 @@ def checked_out(revision: str) -> Iterator[Path]:
 
 
 def name_of(revision: str) -> str:
-    """A revision with its commit, for people."""
+    """A revision with its commit, to be printed."""
     if revision == WORKING_TREE:
         return "the working tree"
     return f"{revision} ({_git('rev-parse', '--short', revision).strip()})"

@@ -1,4 +1,4 @@
-"""The shapes of load that locust can put on the service."""
+"""The shapes of load that locust can generate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ TEXTS_OF: dict[Mix, list[LoadText]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``level`` is the share of all clients at a time, from the share of the duration elapsed."""
+    """``level`` maps the share of the duration elapsed to the share of all clients active."""
 
     summary: str
     level: Callable[[float], float] = lambda elapsed: 1.0
-    arrivals: Pattern | None = None  # an open loop, whose rate stays
+    arrivals: Pattern | None = None  # an open loop, at a constant mean rate
 
 
 SCENARIOS = {
@@ -32,8 +32,8 @@ SCENARIOS = {
         lambda elapsed: (int(elapsed * 10) + 1) / 10,
     ),
     "spike": Scenario(
-        "closed loop, a tenth of the clients but for the middle fifth",
+        "closed loop, all clients in the middle fifth and a tenth of them otherwise",
         lambda elapsed: 1.0 if 0.4 <= elapsed < 0.6 else 0.1,
     ),
-    "soak": Scenario("closed loop at half of the clients, for long", lambda elapsed: 0.5),
+    "soak": Scenario("closed loop with half of the clients", lambda elapsed: 0.5),
 }

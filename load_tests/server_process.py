@@ -1,4 +1,4 @@
-"""A server as a process that is started, awaited and ended with everything it left behind."""
+"""A server process: started, awaited, and stopped together with every process it started."""
 
 import os
 import secrets
@@ -20,7 +20,7 @@ MARK = "LOAD_TEST_SERVER"
 
 
 class ServerError(Exception):
-    """A server that did not start; the message says what it printed last."""
+    """A server that did not start; the message ends with its last output."""
 
 
 def free_port() -> int:
@@ -32,8 +32,8 @@ def free_port() -> int:
 class ServerProcess:
     """Runs ``command`` while the ``with`` block lasts.
 
-    Its processes are found again by a mark in their environment, because some servers move theirs
-    into sessions of their own.
+    Its processes are found by a mark in their environment and not by their process group, because
+    some servers move theirs into new sessions.
 
     Raises:
         ServerError: ``ready`` did not come true in time, or the process ended.
@@ -87,19 +87,15 @@ class ServerProcess:
         stop_at = time.monotonic() + self._start_seconds_limit
         while not self._ready():
             if self.process.poll() is not None:
-                raise ServerError(f"ended with {self.process.returncode}: {self.last_words}")
+                raise ServerError(f"ended with {self.process.returncode}: {self._last_output()}")
             if time.monotonic() > stop_at:
                 limit = f"{self._start_seconds_limit:.0f} s"
-                raise ServerError(f"not ready within {limit}: {self.last_words}")
+                raise ServerError(f"not ready within {limit}: {self._last_output()}")
             time.sleep(0.05)
 
-    @property
-    def log(self) -> str:
-        return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
-
-    @property
-    def last_words(self) -> str:
-        lines = [line for line in self.log.split("\n") if line.strip()]
+    def _last_output(self) -> str:
+        log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in log.split("\n") if line.strip()]
         return " | ".join(lines[-3:])[-500:] or "it printed nothing"
 
     def processes(self) -> list[psutil.Process]:
@@ -109,7 +105,7 @@ class ServerProcess:
             try:
                 if process.environ().get(MARK) == self._mark:
                     found.append(process)
-            except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+            except (psutil.Error, OSError):  # gone by now, or another user's
                 continue
         return found
 
@@ -125,7 +121,7 @@ class ServerProcess:
         return seconds
 
     def stop(self) -> int | None:
-        """End it politely, then by force; returns its exit code."""
+        """SIGTERM, then SIGKILL for every process that is left; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:

@@ -46,7 +46,7 @@ def overload_table(results: Results) -> str:
             "–" if refusal_p99_ms is None else f"{refusal_p99_ms:.2f}",
         ],
         ["lost", f"{results['lost']:,}"],
-        ["not sent: no connection was free", f"{results['unsent']:,}"],
+        ["not sent, because no connection was free", f"{results['unsent']:,}"],
         ["largest growth of a process's memory", f"{100 * results['largest_memory_growth']:.1f} %"],
     ]
     header = [

@@ -1,8 +1,8 @@
-"""Texts to load a classifier with: seeded, of realistic lengths, in words that a tokenizer knows.
+"""Seeded texts of realistic lengths, in words that a tokenizer knows.
 
 Lengths are log-normal. Sentences have a mean of 17 words; reviews a mean of 234, a 95th percentile
-of 600 and at most 2,500, which is how long film reviews are. All of it is written here: a load test
-must not need anyone's data set.
+of 600 and at most 2,500, like film reviews. They are generated, because a load test must not
+need a data set.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Literal, get_args
 Kind = Literal["short", "long"]
 Mix = Literal["short", "mixed", "long"]
 MIXES: tuple[Mix, ...] = get_args(Mix)
-# Enough that a cache of answers or a lucky draw would not show.
+# Enough that neither a cache of answers nor an unusual draw decides the figures.
 TEXTS = 500
 LONG_SHARE: dict[Mix, float] = {"short": 0.0, "mixed": 0.2, "long": 1.0}
 
@@ -80,7 +80,7 @@ def _sentence(length: int, random_source: random.Random) -> str:
 
 
 def _clauses(random_source: random.Random) -> Iterator[list[str]]:
-    """Clauses that go on from each other, as lists of words."""
+    """Clauses and the links between them in turn, as lists of words."""
     while True:
         pattern = random_source.choice(CLAUSES)
         filled = " ".join(
@@ -111,7 +111,7 @@ CLAUSES = (
     "( a ADJECTIVE NOUN , to be ADJECTIVE )",
     "what VERBS most is the ADJECTIVE NOUN",
 )
-# Underscores hold together what stands for one part of a clause.
+# Underscores join words that fill one slot together.
 WORDS = {
     "NOUN": """film story plot cast scene actor actress director camera music score ending script
         dialogue picture performance character hero villain soundtrack trailer sequel remake comedy

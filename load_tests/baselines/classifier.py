@@ -1,7 +1,7 @@
 """The model as people usually call it: tokenise, pad to the longest, run.
 
 It needs only tokenizers, numpy and onnxruntime, because it is imported in each server's own
-environment. What every server is told stands in environment variables.
+environment. Environment variables configure it.
 """
 
 import os

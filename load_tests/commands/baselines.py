@@ -1,4 +1,4 @@
-"""Measure the service beside other servers in interleaved rounds and write results as JSON."""
+"""Compare the service with other servers around the same model, in interleaved rounds."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument(
-        "--baselines", default="", help="beginnings of names, comma-separated: litserve,fastapi"
+        "--baselines", default="", help="name prefixes, comma-separated: litserve,fastapi"
     )
     parser.add_argument("--precisions", default="fp32,int8")
     parser.add_argument("--loads", default="", help="mix and clients: short:1,mixed:64")

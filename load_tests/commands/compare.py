@@ -1,4 +1,4 @@
-"""Compare two revisions of the service, interleaved; ends with 1 if the second is surely slower."""
+"""Compare two revisions of the service, interleaved; exit with 1 if the second is surely slower."""
 
 import argparse
 from contextlib import ExitStack
@@ -64,7 +64,7 @@ def _measure(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
 
 
 def judge(name: str, ratio: Ratio, at_least: float) -> bool:
-    """Print the verdict; whether the rate is surely slower."""
+    """Print the verdict and return whether the rate is surely slower."""
     slower = ratio.high < at_least
     if slower:
         verdict = f"slower: even the upper end is below {at_least:g}"

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bundle_options(parser)
     add_output_option(parser, "idle")
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--core-percent", type=float, default=1.0, help="allowed in all")
+    parser.add_argument(
+        "--core-percent", type=float, default=1.0, help="allowed for all processes together"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

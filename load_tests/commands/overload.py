@@ -1,4 +1,4 @@
-"""Five times what the service can do: what is still answered in time, how quickly it refuses."""
+"""Five times the capacity: what is still answered in time, and how fast the rest is refused."""
 
 import argparse
 import json
@@ -28,9 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         peak = prober.closed(FULL_LOAD_CLIENTS, min(8.0, arguments.seconds))
         rate = arguments.times * peak.answered_per_second
         say(f"{peak.answered_per_second:,.0f}/s; offering {rate:,.0f}/s")
-        prober.open(
-            rate, min(5.0, arguments.seconds)
-        )  # fills the queue, and every buffer that will ever be needed
+        # Fills the queue and allocates every buffer, so that what grows later is a leak.
+        prober.open(rate, min(5.0, arguments.seconds))
         before = resident_bytes(service)
         probe = prober.open(rate, arguments.seconds, seed=1)
         grown = growth(before, resident_bytes(service))

@@ -1,4 +1,4 @@
-"""Put one scenario on a service with locust: checked answers, several processes."""
+"""Run one scenario with locust: checked answers, several processes."""
 
 import argparse
 import json

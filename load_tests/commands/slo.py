@@ -1,4 +1,4 @@
-"""Measure every objective of an SLO file; ends with 1 if one is missed."""
+"""Measure every objective of an SLO file; exit with 1 if one is missed."""
 
 import argparse
 from pathlib import Path

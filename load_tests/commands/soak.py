@@ -1,4 +1,4 @@
-"""Full load for minutes: does the memory of any process grow, is an answer wrong or lost?"""
+"""Full load for minutes: whether memory grows in any process, or an answer is wrong or lost."""
 
 import argparse
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if share * 100 > arguments.growth_percent:
             problems.append(f"process {pid} grew by {100 * share:.1f} %")
     if settled.keys() - grown.keys():
-        problems.append("a process ended meanwhile")
+        problems.append("a process ended during the run")
     for problem in problems:
         print(problem)
     options = {

@@ -17,8 +17,8 @@ def test_an_answer_that_no_client_saw_is_named() -> None:
     ]
 
 
-def test_a_client_that_left_may_have_been_answered_or_not() -> None:
+def test_a_client_that_disconnected_may_have_been_answered_or_not() -> None:
     assert disagreements({}, {200: 12, 499: 3}, {200: 10}, disconnected=5) == []
     assert disagreements({}, {200: 12, 499: 4}, {200: 10}, disconnected=5) == [
-        "5 clients left, /metrics counted 6 unread answers"
+        "5 clients disconnected, /metrics counted 6 unread answers"
     ]
