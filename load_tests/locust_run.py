@@ -15,7 +15,7 @@ from load_tests.precision import Precision
 from load_tests.progress import say
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.scenario import TEXTS_OF
-from load_tests.server_process import ROOT
+from load_tests.server_process import ROOT, free_port
 from load_tests.texts import Mix
 
 BUSY_SHARE = 0.85
@@ -78,13 +78,15 @@ class LocustRun:
         return found
 
     def _command(self, summary: str, answers: str) -> list[str]:
+        port = str(free_port())  # locust's own default would allow one run per machine
         return [
             *(sys.executable, "-m", "locust", "--locustfile", "load_tests/locustfile.py"),
             *("--headless", "--only-summary", "--host", self.url, "--scenario", self.scenario),
             *("--processes", str(self.processes), "--generators", str(self.processes)),
             *("--mix", self.mix, "--clients", str(self.clients), "--rate", str(self.rate)),
             *("--duration", str(self.seconds), "--answers", answers, "--summary", summary),
-            *("--stop-timeout", "30"),
+            *("--master-bind-host", "127.0.0.1", "--master-bind-port", port),
+            *("--master-port", port, "--stop-timeout", "30"),
             *("--exit-code-on-error", "0"),
         ]
 
