@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from load_tests.commands.options import add_bundle_options, own_service
-from load_tests.probe import Probe, Prober
+from load_tests.probe import Prober
 from load_tests.progress import say
 from load_tests.ratio import Ratio, bootstrap_ratio
 from load_tests.revision import checked_out, name_of
-from load_tests.texts import Mix, generate
+from load_tests.texts import LoadText, Mix, generate
 
 LOADS: tuple[tuple[str, Mix, int], ...] = (
     ("short, 1 client", "short", 1),
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     revisions = (arguments.before, arguments.after)
+    texts = {mix: generate(mix) for _, mix, _ in LOADS}
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name, _, _ in LOADS}
     with ExitStack() as stack:
         names = [name_of(revision) for revision in revisions]
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         for number in range(arguments.rounds):
             rates: list[dict[str, float]] = [{}, {}]
             for side in (0, 1) if number % 2 == 0 else (1, 0):
-                rates[side] = _measure(arguments, roots[side])
+                rates[side] = _measure(arguments, roots[side], texts)
                 told = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in rates[side].items())
                 say(f"[{number + 1}/{arguments.rounds}] {names[side]}: {told}")
             for name, found in pairs.items():
@@ -52,14 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(slower) else 0
 
 
-def _measure(arguments: argparse.Namespace, root: Path) -> dict[str, float]:
+def _measure(
+    arguments: argparse.Namespace, root: Path, texts: dict[Mix, list[LoadText]]
+) -> dict[str, float]:
     rates = {}
     with own_service(arguments, root) as service:
         for name, mix, clients in LOADS:
-            prober = Prober(service, generate(mix), answers=None)
+            prober = Prober(service, texts[mix], answers=None)
             prober.closed(clients, min(1.5, arguments.seconds))  # warms up
-            probe: Probe = prober.closed(clients, arguments.seconds)
-            rates[name] = probe.answered_per_second
+            rates[name] = prober.closed(clients, arguments.seconds).answered_per_second
     return rates
 
 

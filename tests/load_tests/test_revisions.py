@@ -56,7 +56,7 @@ def test_a_rate_is_judged_slower_only_when_the_whole_interval_is_below() -> None
 def test_a_commit_and_the_working_tree_are_compared_by_turns() -> None:
     # The limit is out of reach of any noise: how fast they are is not what is tested.
     done = load_tests(
-        *("compare", "HEAD", ".", "--rounds", "3", "--seconds", "0.2", "--at-least", "0.01")
+        *("compare", "HEAD", ".", "--rounds", "3", "--seconds", "0.1", "--at-least", "0.01")
     )
     assert done.returncode == 0, done.stderr
     told = [line.partition("]")[2] for line in done.stderr.split("\n") if line.startswith("[")]
