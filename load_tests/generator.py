@@ -1,6 +1,6 @@
 """A load generator that is cheap and sends on time.
 
-One thread, non-blocking sockets, prepared request bytes: about 20 µs of a core per request. An
+One thread, non-blocking sockets, prepared request bytes: 25 to 60 µs of a core per request. An
 event loop's timers are whole milliseconds (``epoll_wait`` has no finer), which would show in the
 latency of a service that answers within one; ``select`` takes microseconds, so it waits on the
 epoll descriptor.
