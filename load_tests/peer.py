@@ -10,6 +10,8 @@ from typing import Literal
 from load_tests.server_process import ROOT
 
 Precision = Literal["fp32", "int8"]
+# The service's backend that runs the same ONNX file as its peers do.
+BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
 INSTALL_SECONDS_LIMIT = 600
 SHARED_REQUIREMENTS = ("onnxruntime", "tokenizers", "numpy")
 OURS = "service"
@@ -170,14 +172,13 @@ def command_of(peer: Peer, executables: Path, port: int) -> list[str]:
 def environment_of(
     peer: Peer, bundle: Path, precision: Precision, labels: list[str], port: int
 ) -> dict[str, str]:
-    backend = {"fp32": "onnx", "int8": "onnx-int8"}[precision]
     return {
         "PEER_BUNDLE": str(bundle.absolute()),
         "PEER_PRECISION": precision,
         "PEER_PORT": str(port),
         "PEER_LABELS": ",".join(labels),
         "SENTIMENT_BUNDLE": str(bundle.absolute()),
-        "SENTIMENT_BACKEND": backend,
+        "SENTIMENT_BACKEND": BACKENDS[precision],
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         **peer.settings,

@@ -4,17 +4,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from load_tests.peer import Precision
-from service.engine.backends.onnx import OnnxBackend
+from load_tests.peer import BACKENDS, Precision
+from service.engine.backends.registry import BACKENDS as KINDS
 from service.engine.bundle import Bundle
-from service.engine.golden import softmax
-from service.engine.packed_batch import PackedBatch
-from service.engine.tokenizer import TextTokenizer
-
-BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
-# fp32 agrees in any company to 1e-5 and is written with seven digits; dynamic int8 scales the
-# activations of each batch anew, which moves a score by a few hundredths.
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
+from service.engine.scorer import Scorer
 
 
 class KnownAnswers:
@@ -51,17 +44,15 @@ class ReferenceAnswers(KnownAnswers):
     """Answers computed by the engine, each text alone and once, when they are first asked for."""
 
     def __init__(self, bundle: Path, precision: Precision) -> None:
-        super().__init__({}, TOLERANCE[precision])
+        super().__init__({}, KINDS[BACKENDS[precision]].golden_tolerance)
         opened = Bundle(bundle)
-        self._tokenizer = TextTokenizer(opened)
-        self._backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
+        self._scorer = Scorer(opened, BACKENDS[precision])
         self.labels = opened.manifest.labels
         self.bundle_digest = opened.digest
 
     def scores(self, text: str) -> dict[str, float]:
         if text not in self._scores:
-            batch = PackedBatch.pack(self._tokenizer.encode([text]))
-            row = softmax(self._backend.logits(batch))[0]  # (labels,)
+            row = self._scorer.probabilities([text])[0]  # (labels,)
             self._scores[text] = dict(zip(self.labels, map(float, row), strict=True))
         return self._scores[text]
 

@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from load_tests.peer import Precision
 from load_tests.server_process import ROOT, ServerProcess, free_port
-
-BACKENDS: dict[Precision, str] = {"fp32": "onnx", "int8": "onnx-int8"}
 
 
 class Service:

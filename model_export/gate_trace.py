@@ -8,7 +8,7 @@ from model_export.errors import ModelExportError
 from model_export.oracle import Oracle
 from model_export.reference import GATES, Array, layer_weights, lstm_cell, lstm_gates, pack, run
 from service.engine.bundle import Bundle
-from service.engine.golden import softmax
+from service.engine.logits import softmax
 from service.engine.tokenizer import TextTokenizer
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from load_tests.capacity import Capacity, measure_capacity
 from load_tests.capacity_report import capacity_report
 from load_tests.commands.options import add_output_option, default_bundle
-from load_tests.peer import Precision
+from load_tests.peer import BACKENDS, Precision
 from load_tests.probe import Prober
 from load_tests.reference_answers import ReferenceAnswers
 from load_tests.results import begin_results, write_results
-from load_tests.service_process import BACKENDS, running_service
+from load_tests.service_process import running_service
 from load_tests.texts import MIXES, generate
 
 

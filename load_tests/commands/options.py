@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from load_tests.peer import BACKENDS
 from load_tests.server_process import ROOT
-from load_tests.service_process import BACKENDS, Service, running_service
+from load_tests.service_process import Service, running_service
 
 
 def default_bundle() -> Path:

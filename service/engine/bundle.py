@@ -93,9 +93,6 @@ class Bundle:
         except ValueError:
             raise BundleError(f"{directory / MANIFEST}: a number is not finite") from None
 
-    def has(self, name: str) -> bool:
-        return name in self.manifest.files
-
     def read(self, name: str) -> bytes:
         """The bytes of a file, proven to be those that the manifest names.
 

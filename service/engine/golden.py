@@ -6,15 +6,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.engine.backends import Backend, BackendError
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle, BundleError
-from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.logits import softmax
+from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TextTokenizer
 
-# fp32 differs in the order of additions only; int8 scales its activations anew for every batch.
-TOLERANCE = {"onnx": 1e-4, "torchscript": 1e-4, "onnx-int8": 0.1}
-
-# They are proven as one batch, which costs their number times the longest of them.
-PADDED_TOKENS_LIMIT = 1 << 18
+# Each text is run alone at every start.
+TOKENS_LIMIT = 1 << 18
 
 
 class GoldenText(BaseModel):
@@ -23,12 +22,6 @@ class GoldenText(BaseModel):
     text: str
     token_ids: list[int] = Field(min_length=1)
     logits: list[float]
-
-
-def softmax(logits: Scores) -> Scores:
-    """Probabilities, same shape, over the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))  # (batch, labels)
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def read_golden(bundle: Bundle) -> list[GoldenText]:
@@ -41,12 +34,11 @@ def read_golden(bundle: Bundle) -> list[GoldenText]:
         raise BundleError(f"{bundle.directory}: golden.json does not fit the labels")
     vocabulary = bundle.manifest.sizes.vocabulary
     if not all(0 <= min(entry.token_ids) <= max(entry.token_ids) < vocabulary for entry in golden):
-        raise BundleError(f"{bundle.directory}: golden.json has ids that the embedding has not")
-    padded_tokens = len(golden) * max(len(entry.token_ids) for entry in golden)
-    if padded_tokens > PADDED_TOKENS_LIMIT:
+        raise BundleError(f"{bundle.directory}: golden.json has token ids beyond the embedding")
+    tokens = sum(len(entry.token_ids) for entry in golden)
+    if tokens > TOKENS_LIMIT:
         raise BundleError(
-            f"{bundle.directory}: golden.json makes a batch of {padded_tokens} tokens,"
-            f" more than {PADDED_TOKENS_LIMIT}"
+            f"{bundle.directory}: golden.json has {tokens} tokens, more than {TOKENS_LIMIT}"
         )
     return golden
 
@@ -77,7 +69,7 @@ def prove_backend(backend: Backend, golden: Sequence[GoldenText]) -> float:
     texts = [np.array(entry.token_ids, dtype=np.int32) for entry in golden]
     expected = softmax(np.array([entry.logits for entry in golden], dtype=np.float32))
     try:
-        rows = [backend.logits(PackedBatch.pack([token_ids])) for token_ids in texts]
+        rows = [backend.logits(RaggedBatch.of([token_ids])) for token_ids in texts]
         logits = np.concatenate(rows)  # (texts, labels)
     except Exception as error:  # the runtimes' exceptions share no other base
         reason = str(error).partition("\n")[0]
@@ -86,7 +78,7 @@ def prove_backend(backend: Backend, golden: Sequence[GoldenText]) -> float:
         raise BackendError(f"{backend.name} does not answer with one row of labels per text")
     got = softmax(logits)  # (texts, labels)
     difference = float(np.abs(got - expected).max())
-    if not difference <= TOLERANCE[backend.name]:  # NaN fails too
+    if not difference <= BACKENDS[backend.name].golden_tolerance:  # NaN fails too
         raise BackendError(
             f"{backend.name} does not reproduce golden.json: off by {difference:.2g} in probability"
         )
