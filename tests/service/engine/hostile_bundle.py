@@ -56,6 +56,7 @@ def _open(directory: Path, backend: Any, trusted: bool) -> str:
 
     try:
         bundle = Bundle(directory)
+        bundle.hold()
         # Imported as late as possible: most bundles are refused before the costly ones.
         from service.engine.golden import prove_tokenizer, read_golden
         from service.engine.tokenizer import TextTokenizer

@@ -100,6 +100,16 @@ def test_a_file_with_one_bit_changed_is_refused(bundle: Path) -> None:
     assert_refused(bundle, "is not the file that its manifest names")
 
 
+@pytest.mark.parametrize("name", ["model.int8.onnx", "model.ts", "weights.safetensors"])
+def test_a_damaged_file_that_nobody_asks_for_refuses_the_whole_bundle(
+    bundle: Path, name: str
+) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / name).write_bytes(content)
+    assert_refused(bundle, f"{name} is not the file that its manifest names", backend="onnx")
+
+
 def test_swapped_files_are_refused(bundle: Path) -> None:
     shutil.copy(bundle / "model.int8.onnx", bundle / "model.onnx")
     assert_refused(bundle, "bytes, its manifest says")
