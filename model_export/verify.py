@@ -67,7 +67,7 @@ def verify(directory: Path, data: Path | None, console: Console, oracle: bool = 
     prove_tokenizer(tokenizer, golden)
     checks = []
     for backend in (*exact, *coarse):
-        difference = prove_backend(backend, golden)
+        difference = prove_backend(backend, golden, bundle.manifest.max_tokens)
         checks.append(Check(f"{backend.name}: golden answers", f"{difference:.1e}", "", True))
     # Words of more than one token leave room below the limit.
     words = [word for word in WORDS if 1.7 * word <= bundle.manifest.max_tokens]

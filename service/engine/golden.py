@@ -14,6 +14,8 @@ from service.engine.tokenizer import TextTokenizer
 
 # Each text is run alone at every start.
 TOKENS_LIMIT = 1 << 18
+# A text of a few tokens may have more characters than such texts usually do.
+TOKENS_TO_SPARE = 1000
 
 
 class GoldenText(BaseModel):
@@ -45,27 +47,39 @@ def read_golden(bundle: Bundle) -> list[GoldenText]:
 
 def prove_tokenizer(tokenizer: TextTokenizer, golden: Sequence[GoldenText]) -> None:
     """Raises BundleError when a golden text does not give its golden token ids."""
-    try:
-        encoded = tokenizer.encode([entry.text for entry in golden])
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic on the Rust side is no Exception
-        raise BundleError(f"tokenizer.json can't encode the golden texts: {error}") from None
-    for index, (entry, token_ids) in enumerate(zip(golden, encoded, strict=True)):
-        if token_ids.tolist() != entry.token_ids:
+    for index, entry in enumerate(golden):
+        try:
+            # One by one: that bounds memory, and the first that differs is the last.
+            encoded = tokenizer.encode_within([entry.text], len(entry.token_ids) + TOKENS_TO_SPARE)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic on the Rust side is no Exception
+            raise BundleError(
+                f"tokenizer.json can't encode text {index} of golden.json: {error}"
+            ) from None
+        if encoded.token_ids[0].tolist() != entry.token_ids:
             raise BundleError(
                 f"tokenizer.json and golden.json do not belong together: text {index}"
             )
 
 
-def prove_backend(backend: Backend, golden: Sequence[GoldenText]) -> float:
+def prove_backend(backend: Backend, golden: Sequence[GoldenText], max_tokens: int) -> float:
     """The largest difference of a probability from its golden value, each text run alone.
 
-    Together they would be padded to the longest, nine times the work at every start.
+    Together they would be padded to the longest, nine times the work at every start. The longest
+    text that may come is run first: what it takes is taken under the memory limit of the start, and
+    memory does not grow when the first such text comes.
 
     Raises:
         BackendError: it exceeds what the backend's arithmetic explains, or there is no answer.
     """
+    try:
+        backend.logits(RaggedBatch.of([np.zeros(max_tokens, dtype=np.int32)]))
+    except Exception as error:  # the runtimes' exceptions share no other base
+        reason = str(error).partition("\n")[0]
+        raise BackendError(
+            f"{backend.name} can't run a text of {max_tokens} tokens: {reason}"
+        ) from None
     texts = [np.array(entry.token_ids, dtype=np.int32) for entry in golden]
     expected = softmax(np.array([entry.logits for entry in golden], dtype=np.float32))
     try:

@@ -51,10 +51,12 @@ class Scorer:
         golden = read_golden(bundle)
         self.tokenizer = TextTokenizer(bundle)
         prove_tokenizer(self.tokenizer, golden)
-        selection = select_backend(backend, bundle, golden, device, threads, trust_torchscript)
+        self._max_tokens = bundle.manifest.max_tokens
+        selection = select_backend(
+            backend, bundle, golden, device, threads, trust_torchscript, self._max_tokens
+        )
         self.backend: Backend = selection.backend
         self.labels = bundle.manifest.labels
-        self._max_tokens = bundle.manifest.max_tokens
 
     def logits(self, texts: list[str]) -> Logits:
         """Logits, (texts, labels).

@@ -16,6 +16,7 @@ from service.engine.backends.registry import BackendName
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import read_golden
 from service.engine.logits import Logits
+from service.engine.memory_limit import limit_memory
 from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TokenIds
 from service.json_log import log_json
@@ -70,6 +71,8 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
                 raise BundleError(
                     f"the bundle {bundle.directory} changed since the service started"
                 )
+            if device == "cpu":  # CUDA maps more than any such limit before it loads anything
+                limit_memory()
             selection = self.open_backend(bundle, device)
         except (BundleError, BackendError) as error:
             logger.error("%s", error)
@@ -104,12 +107,10 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             device,
             self._threads,
             self._trust_torchscript,
+            self._max_tokens,
         )
 
     def _warm_up(self) -> list[tuple[int, int, int, float]]:
-        # The longest text first: what it takes is never given back, so that memory does not grow
-        # when the first long text comes.
-        self._backend.logits(RaggedBatch.of([np.zeros(self._max_tokens, dtype=np.int32)]))
         samples = []
         stop_at = time.monotonic() + WARM_UP_SECONDS_LIMIT
         for tokens in WARM_UP_TOKENS:

@@ -46,8 +46,9 @@ def select_backend(
     device: str,
     threads: int,
     trust_torchscript: bool,
+    max_tokens: int,
 ) -> Selection:
-    """The backend to serve with, proven on the golden texts.
+    """The backend to serve with, proven on the golden texts and a text of ``max_tokens``.
 
     ``auto`` tries the device's candidates in the order of the registry, as far as the bundle was
     verified with them, going on to the next with a warning.
@@ -67,7 +68,7 @@ def select_backend(
                 raise BackendError("the bundle was not verified with it")
             with limit:
                 backend = open_backend(name, bundle, device, threads, trust_torchscript)
-                difference = prove_backend(backend, golden)
+                difference = prove_backend(backend, golden, max_tokens)
         except (BackendError, BundleError) as error:
             failures.append(f"{name}: {error}")
             if name != candidates[-1]:

@@ -65,7 +65,9 @@ def _open(directory: Path, backend: Any, trusted: bool) -> str:
         prove_tokenizer(TextTokenizer(bundle), golden)
         from service.engine.backends.selection import select_backend
 
-        select_backend(backend, bundle, golden, "cpu", 1, trusted)
+        select_backend(
+            backend, bundle, golden, "cpu", 1, trusted, min(4096, bundle.manifest.max_tokens)
+        )
     except (BundleError, BackendError) as error:
         return str(error)
     return ""

@@ -48,13 +48,13 @@ def probabilities(backend: Backend, texts: list[list[int]]) -> Probabilities:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_backend_reproduces_the_golden_answers(bundle: Bundle, name: BackendName) -> None:
-    selection = select_backend(name, bundle, read_golden(bundle), "cpu", 1, True)
+    selection = select_backend(name, bundle, read_golden(bundle), "cpu", 1, True, 64)
     assert selection.backend.name == name
     assert selection.reason.startswith("requested; golden answers reproduced within")
 
 
 def test_on_a_cpu_onnx_is_chosen_by_itself(bundle: Bundle) -> None:
-    selection = select_backend("auto", bundle, read_golden(bundle), "cpu", 1, True)
+    selection = select_backend("auto", bundle, read_golden(bundle), "cpu", 1, True, 64)
     assert selection.backend.name == "onnx"
     assert "first to work on cpu" in selection.reason
 
@@ -62,14 +62,14 @@ def test_on_a_cpu_onnx_is_chosen_by_itself(bundle: Bundle) -> None:
 @pytest.mark.skipif(CUDA_IS_THERE, reason="this machine has a CUDA device")
 def test_without_a_cuda_device_every_candidate_says_what_is_missing(bundle: Bundle) -> None:
     with pytest.raises(BackendError) as refusal:
-        select_backend("auto", bundle, read_golden(bundle), "cuda:0", 1, True)
+        select_backend("auto", bundle, read_golden(bundle), "cuda:0", 1, True, 64)
     assert "torchscript: " in str(refusal.value)
     assert "onnx: this ONNX Runtime has no CUDA" in str(refusal.value)
 
 
 def test_torchscript_is_not_loaded_from_a_bundle_that_nobody_vouches_for(bundle: Bundle) -> None:
     with pytest.raises(BackendError, match=f"--bundle-digest {bundle.digest}"):
-        select_backend("torchscript", bundle, read_golden(bundle), "cpu", 1, False)
+        select_backend("torchscript", bundle, read_golden(bundle), "cpu", 1, False, 64)
 
 
 def test_a_model_that_belongs_to_another_bundle_is_refused(bundle: Bundle) -> None:
@@ -77,18 +77,18 @@ def test_a_model_that_belongs_to_another_bundle_is_refused(bundle: Bundle) -> No
         entry.model_copy(update={"logits": entry.logits[::-1]}) for entry in read_golden(bundle)
     ]
     with pytest.raises(BackendError, match="onnx: onnx does not reproduce"):
-        select_backend("onnx", bundle, golden, "cpu", 1, True)
+        select_backend("onnx", bundle, golden, "cpu", 1, True, 64)
 
 
 def test_auto_passes_over_what_the_bundle_was_not_verified_with(tmp_path: Path) -> None:
     unverified = write_bundle(tmp_path, backends=["onnx-int8"])
     with pytest.raises(BackendError, match="onnx: the bundle was not verified with it"):
-        select_backend("auto", unverified, read_golden(unverified), "cpu", 1, True)
+        select_backend("auto", unverified, read_golden(unverified), "cpu", 1, True, 64)
 
 
 def test_a_backend_is_not_opened_on_a_device_that_it_does_not_run_on(bundle: Bundle) -> None:
     with pytest.raises(BackendError, match="onnx-int8: it does not run on cuda:0"):
-        select_backend("onnx-int8", bundle, read_golden(bundle), "cuda:0", 1, True)
+        select_backend("onnx-int8", bundle, read_golden(bundle), "cuda:0", 1, True, 64)
 
 
 def test_executed_tokens_count_padding_only_where_it_is_computed(
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(
     garbage = {kind.file: b"garbage" for kind in BACKENDS.values()}
     broken = write_bundle(tmp_path, garbage)
     with pytest.raises(BackendError, match=f"{name}: ") as refusal:
-        select_backend(name, broken, read_golden(bundle), "cpu", 1, True)
+        select_backend(name, broken, read_golden(bundle), "cpu", 1, True, 64)
     assert re.search(r"is not an? (ONNX file|TorchScript archive)", str(refusal.value))
 
 
@@ -119,7 +119,7 @@ def test_a_model_whose_bytes_changed_is_never_run(bundle: Bundle, tmp_path: Path
     (tmp_path / "model.onnx").write_bytes(content)
     changed = Bundle(tmp_path)
     with pytest.raises(BackendError, match="sha256 differs"):
-        select_backend("auto", changed, read_golden(changed), "cpu", 1, True)
+        select_backend("auto", changed, read_golden(changed), "cpu", 1, True, 64)
 
 
 @settings(max_examples=15)

@@ -1,0 +1,42 @@
+"""No ``tokenizer.json`` is loaded before another process has tried it (``tokenizer_probe``)."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from service.engine.bundle import BundleError
+
+# For a machine so busy that it gives a process a tenth of a core.
+WAIT_SECONDS_LIMIT = 200
+
+
+@functools.lru_cache(maxsize=8)
+def prove_tokenizer_file(content: bytes) -> None:
+    """Raises BundleError unless a ``tokenizer.json`` is safe to be loaded and used on any text."""
+    root = str(Path(__file__).parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    command = [sys.executable, "-m", "service.engine.tokenizer_probe"]
+    try:
+        done = subprocess.run(
+            command,
+            input=content,
+            capture_output=True,
+            env=environment,
+            timeout=WAIT_SECONDS_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError("tokenizer.json can't be judged: that takes too long") from None
+    if done.returncode == 0:
+        return
+    sentence = done.stdout.decode("utf-8", "replace").strip()
+    if not sentence:
+        sentence = "loading and trying it takes more memory or CPU time than any tokenizer should"
+    raise BundleError(f"tokenizer.json is refused: {sentence}")
