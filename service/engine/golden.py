@@ -50,7 +50,8 @@ def prove_tokenizer(tokenizer: TextTokenizer, golden: Sequence[GoldenText]) -> N
     for index, entry in enumerate(golden):
         try:
             # One by one: that bounds memory, and the first that differs is the last.
-            encoded = tokenizer.encode_within([entry.text], len(entry.token_ids) + TOKENS_TO_SPARE)
+            tokens = len(entry.token_ids) + TOKENS_TO_SPARE
+            encoded = tokenizer.encode_within([entry.text], tokens, tokens)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic on the Rust side is no Exception

@@ -11,7 +11,6 @@ from tokenizers import Tokenizer
 from service.engine.bundle import Bundle, BundleError
 from service.engine.text_length import TextLength
 from service.engine.tokenizer_proof import prove_tokenizer_file
-from service.engine.tokenizer_rules import TokenizerRules
 
 TokenIds = npt.NDArray[np.int32]
 Side = Literal["left", "right"]
@@ -20,6 +19,10 @@ Side = Literal["left", "right"]
 # says: words have about five. 4,096 tokens are 131,072 characters, and those are tokenised in at
 # most 0.3 s and 150 MB.
 CHARACTERS_PER_TOKEN = 32
+# Of all texts together, for each token that they may have together: beyond these they are no longer
+# tokenised, so that a request of 2 MiB takes 2 s at most, whatever its bytes.
+TOTAL_CHARACTERS_PER_TOKEN = 16
+TOKENS_FOUND_PER_TOKEN = 2
 
 
 class TextTooLong(Exception):
@@ -31,6 +34,10 @@ class TextTooLong(Exception):
         self.found = found
         self.limit = limit
         self.unit = unit
+
+
+class TextsTooLong(Exception):
+    """The texts have together more tokens, or more characters, than will be tokenised at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,7 @@ class TextTokenizer:
     def __init__(self, bundle: Bundle) -> None:
         content = bundle.read("tokenizer.json")
         try:
-            prove_tokenizer_file(content)
-            self._length = TextLength(TokenizerRules(content).forms)
+            self._length = TextLength(prove_tokenizer_file(content))
             self._tokenizer = Tokenizer.from_buffer(content)
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -86,21 +92,26 @@ class TextTokenizer:
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def encode_within(
-        self, texts: list[str], max_tokens: int, truncate: Side | None = None
+        self, texts: list[str], max_tokens: int, total_tokens: int, truncate: Side | None = None
     ) -> Encoded:
-        """Token ids of each text, at most ``max_tokens``, in bounded memory.
+        """Token ids of each text, at most ``max_tokens``, in bounded memory and time.
 
-        With ``truncate``, the side to cut, a text that is too long is cut: to its first or last
-        32 characters for each allowed token, and what has too many tokens still, to its tokens.
+        ``total_tokens`` is what the caller would take of all texts. With ``truncate``, the side to
+        cut, a text that is too long is cut: to its first or last 32 characters for each allowed
+        token, and what has too many tokens still, to its tokens.
 
         Raises:
             TextTooLong: a text is too long and may not be cut.
+            TextsTooLong: all together are far beyond ``total_tokens``.
         """
         limit = CHARACTERS_PER_TOKEN * max_tokens
         fitting, cut = self._fit(texts, limit, truncate)
+        self._check_total(fitting, max(limit, TOTAL_CHARACTERS_PER_TOKEN * total_tokens))
         token_ids: list[TokenIds] = []
         tokens = 0
         for group in self._groups(fitting, limit):
+            if tokens > TOKENS_FOUND_PER_TOKEN * total_tokens:
+                raise TextsTooLong(f"the texts have more than {tokens} tokens together")
             for ids in self.encode(group):
                 index, count = len(token_ids), len(ids)
                 tokens += count
@@ -131,6 +142,14 @@ class TextTokenizer:
             fitting[index] = keep(text, limit)
             cut.add(index)
         return fitting, cut
+
+    def _check_total(self, texts: list[str], limit: int) -> None:
+        if sum(map(len, texts)) * self._length.most > limit:
+            characters = self.characters(texts)
+            if characters > limit:
+                raise TextsTooLong(
+                    f"the texts have {characters} characters together, at most {limit} are allowed"
+                )
 
     def _groups(self, texts: list[str], limit: int) -> Iterator[list[str]]:
         """Texts of at most ``limit`` characters together, so that memory is that of one such."""

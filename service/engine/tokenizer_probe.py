@@ -7,7 +7,6 @@ rules may be another matter. CPU time is judged by its growth with the text, nev
 again on longer texts before anything is refused, so that no busy machine refuses a good tokenizer.
 """
 
-import contextlib
 import resource
 import sys
 import time
@@ -67,7 +66,7 @@ def _refuse(why: str) -> NoReturn:
     raise TokenizerRefused(why)
 
 
-def _probe(content: bytes) -> None:
+def _probe(content: bytes) -> str:
     rules = TokenizerRules(content)
     tokenizer = Tokenizer.from_buffer(content)
     tokenizer.no_truncation()
@@ -77,21 +76,26 @@ def _probe(content: bytes) -> None:
     for unit, other in pairwise([*units, units[0]]):
         _try(tokenizer, unit, other)
         _try(tokenizer, unit + other, "")
+    return " ".join(rules.forms)
+
+
+def _say(text: str) -> None:
+    printable = "".join(c if c.isprintable() else "?" for c in text[:500])
+    sys.stdout.buffer.write(printable.encode("utf-8", "replace"))
 
 
 def _main() -> int:
-    """``tokenizer.json`` comes in; if it is refused, the reason goes out and the exit code is 1."""
+    """``tokenizer.json`` comes in, its normal forms go out; or, with exit code 1, why not."""
     content = sys.stdin.buffer.read()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_LIMIT, MEMORY_BYTES_LIMIT))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_LIMIT, CPU_SECONDS_LIMIT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        _probe(content)
+        _say(_probe(content))
     except MemoryError:
         return 1
     except BaseException as error:  # a panic on the Rust side is no Exception
-        with contextlib.suppress(UnicodeEncodeError):
-            print(ascii(str(error))[1:-1][:500])
+        _say(str(error))
         return 1
     return 0
 

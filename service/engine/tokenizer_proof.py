@@ -6,15 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.engine.bundle import BundleError
+from service.engine.tokenizer_rules import TokenizerRefused
 
 # For a machine so busy that it gives a process a tenth of a core.
 WAIT_SECONDS_LIMIT = 200
 
 
 @functools.lru_cache(maxsize=8)
-def prove_tokenizer_file(content: bytes) -> None:
-    """Raises BundleError unless a ``tokenizer.json`` is safe to be loaded and used on any text."""
+def prove_tokenizer_file(content: bytes) -> tuple[str, ...]:
+    """The Unicode normal forms that a ``tokenizer.json`` applies, in their order.
+
+    Raises:
+        TokenizerRefused: it is not safe to be loaded and used on any text.
+    """
     root = str(Path(__file__).parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
@@ -33,10 +37,10 @@ def prove_tokenizer_file(content: bytes) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise BundleError("tokenizer.json can't be judged: that takes too long") from None
+        raise TokenizerRefused("to judge it takes too long") from None
+    said = done.stdout.decode("utf-8", "replace").strip()
     if done.returncode == 0:
-        return
-    sentence = done.stdout.decode("utf-8", "replace").strip()
-    if not sentence:
-        sentence = "loading and trying it takes more memory or CPU time than any tokenizer should"
-    raise BundleError(f"tokenizer.json is refused: {sentence}")
+        return tuple(said.split())
+    raise TokenizerRefused(
+        said or "to load and try it takes more memory or CPU time than any tokenizer should"
+    )

@@ -9,8 +9,8 @@ from typing import TypeVar
 from service.cores import Allotment
 from service.cost_model import CostModel
 from service.draining import Draining
-from service.engine.tokenizer import Encoded, Side, TextTokenizer, TextTooLong
-from service.failure import ClientGone, Invalid, Unavailable
+from service.engine.tokenizer import Encoded, Side, TextsTooLong, TextTokenizer, TextTooLong
+from service.failure import ClientGone, Invalid, TooLarge, Unavailable
 from service.http.exchange import Exchange
 from service.http.request_body import place
 from service.metrics import MetricsRow
@@ -114,7 +114,9 @@ class Predictor:
         """A thread takes long texts, so that nobody waits for them."""
 
         def encode() -> Encoded:
-            return self.tokenizer.encode_within(texts, self._settings.max_tokens, truncate)
+            return self.tokenizer.encode_within(
+                texts, self._settings.max_tokens, self._settings.max_queue_tokens, truncate
+            )
 
         short = sum(map(len, texts)) <= INLINE_CHARACTERS
         try:
@@ -125,6 +127,8 @@ class Predictor:
         except TextTooLong as error:
             where = place(error.index, batch)
             raise Invalid(f'{where}: {error} (or "truncate": true)') from None
+        except TextsTooLong as error:
+            raise TooLarge(str(error)) from None
         for index, token_ids in enumerate(encoded.token_ids):
             if not len(token_ids):
                 raise Invalid(f"{place(index, batch)}: the text has no tokens")

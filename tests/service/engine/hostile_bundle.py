@@ -34,6 +34,16 @@ def seal(bundle: Path, name: str, content: bytes) -> None:
     change_manifest(bundle, lambda manifest: manifest["files"].update({name: entry}))
 
 
+def change_tokenizer(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    tokenizer = json.loads((bundle / "tokenizer.json").read_text())
+    change(tokenizer)
+    seal(
+        bundle,
+        "tokenizer.json",
+        json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")).encode(),
+    )
+
+
 @dataclass(frozen=True)
 class Opening:
     """How a process fared that opened a bundle to serve it."""
