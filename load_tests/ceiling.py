@@ -15,14 +15,13 @@ from statistics import median
 
 from load_tests.precision import BACKENDS, Precision
 from service.engine.backends import Backend
-from service.engine.backends.onnx import OnnxBackend
+from service.engine.backends.registry import BACKENDS as KINDS
 from service.engine.bundle import Bundle
-from service.engine.packed_batch import PackedBatch
+from service.engine.ragged_batch import RaggedBatch
+from service.engine.scorer import cut_by_length
 from service.engine.tokenizer import TextTokenizer, TokenIds
 
 WINDOW_TEXTS = 64
-MICRO_BATCH_TEXTS = 16
-LENGTHS_WITHIN = 1.2
 START_SECONDS_LIMIT = 60.0
 
 
@@ -41,23 +40,13 @@ class BareCall:
     total_ms: float
 
 
-def micro_batches(texts: Sequence[TokenIds]) -> list[PackedBatch]:
-    """Texts by length, cut after 16 and where the next is too short for the batch."""
-    batches: list[list[TokenIds]] = []
-    for text in sorted(texts, key=len, reverse=True):
-        if (
-            not batches
-            or len(batches[-1]) == MICRO_BATCH_TEXTS
-            or len(batches[-1][0]) > LENGTHS_WITHIN * len(text)
-        ):
-            batches.append([])
-        batches[-1].append(text)
-    return [PackedBatch.pack(batch) for batch in batches]
+def micro_batches(texts: Sequence[TokenIds]) -> list[RaggedBatch]:
+    return [RaggedBatch.of([texts[index] for index in batch]) for batch in cut_by_length(texts)]
 
 
 def _open(bundle: Path, precision: Precision) -> tuple[TextTokenizer, Backend]:
     opened = Bundle(bundle)
-    backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
+    backend = KINDS[BACKENDS[precision]].load(opened, "cpu", 1)
     return TextTokenizer(opened), backend
 
 
@@ -75,7 +64,7 @@ def _run_batches(
         for batch in micro_batches(list(islice(windows, WINDOW_TEXTS))):
             backend.logits(batch)
             tokens += batch.tokens
-            executed_tokens += batch.padded_tokens
+            executed_tokens += backend.executed_tokens(batch)
         done_texts += WINDOW_TEXTS
     return done_texts, tokens, executed_tokens, time.monotonic() - started_at
 
@@ -103,7 +92,7 @@ def measure_bare_call(bundle: Path, precision: Precision, texts: Sequence[str]) 
         started_at = time.perf_counter()
         token_ids = tokenizer.encode([text])
         tokenized_at = time.perf_counter()
-        backend.logits(PackedBatch.pack(token_ids))
+        backend.logits(RaggedBatch.of(token_ids))
         rows.append((tokenized_at - started_at, time.perf_counter() - tokenized_at))
     rows = rows[20:]
     return BareCall(

@@ -5,15 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from load_tests.precision import BACKENDS, Precision
-from service.engine.backends.onnx import OnnxBackend
+from service.engine.backends.registry import BACKENDS as KINDS
 from service.engine.bundle import Bundle
-from service.engine.golden import softmax
-from service.engine.packed_batch import PackedBatch
-from service.engine.tokenizer import TextTokenizer
-
-# fp32 agrees to 1e-5 in any batch and is written with seven digits; dynamic int8 scales the
-# activations of each batch anew, which moves a score by a few hundredths.
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "int8": 0.1}
+from service.engine.scorer import Scorer
 
 
 class KnownAnswers:
@@ -50,17 +44,15 @@ class ReferenceAnswers(KnownAnswers):
     """Answers computed by the engine, each text alone, when first needed, then kept."""
 
     def __init__(self, bundle: Path, precision: Precision) -> None:
-        super().__init__({}, TOLERANCE[precision])
+        super().__init__({}, KINDS[BACKENDS[precision]].golden_tolerance)
         opened = Bundle(bundle)
-        self._tokenizer = TextTokenizer(opened)
-        self._backend = OnnxBackend(opened, BACKENDS[precision], "cpu", 1)
+        self._scorer = Scorer(opened, BACKENDS[precision])
         self.labels = opened.manifest.labels
         self.bundle_digest = opened.digest
 
     def scores(self, text: str) -> dict[str, float]:
         if text not in self._scores:
-            batch = PackedBatch.pack(self._tokenizer.encode([text]))
-            row = softmax(self._backend.logits(batch))[0]  # (labels,)
+            row = self._scorer.probabilities([text])[0]  # (labels,)
             self._scores[text] = dict(zip(self.labels, map(float, row), strict=True))
         return self._scores[text]
 

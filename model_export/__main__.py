@@ -24,6 +24,7 @@ from model_export.run import Run
 from model_export.training import SAVE_SECONDS, train
 from model_export.verify import verify
 from service.engine.backends import BackendError
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle, BundleError
 
 DATA_HELP = (
@@ -119,7 +120,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--data", type=Path, required=True, help=DATA_HELP)
     command.add_argument("--json", type=Path, help="file to write all numbers to")
     command.add_argument(
-        "--backend", choices=["onnx", "onnx-int8"], default="onnx", help="default: onnx"
+        "--backend",
+        choices=[kind.name for kind in BACKENDS.values() if not kind.is_program],
+        default="onnx",
+        help="default: onnx",
     )
     command.add_argument("--behaviour", type=Path, help=BEHAVIOUR_HELP)
 

@@ -11,6 +11,7 @@ A suite is a TOML file of capabilities, each of one kind:
 """
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,9 +19,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_export.errors import ModelExportError, first_problem
-from model_export.verify import probabilities
-from service.engine.backends import Backend
-from service.engine.tokenizer import TextTokenizer
+from service.engine.logits import Probabilities
 
 Pair = tuple[str, str]
 
@@ -88,12 +87,12 @@ def read_suite(path: Path) -> Suite:
 
 
 def run_suite(
-    suite: Suite, labels: list[str], tokenizer: TextTokenizer, backend: Backend
+    suite: Suite, labels: list[str], probabilities: Callable[[list[str]], Probabilities]
 ) -> list[PassRate]:
-    """Ask every text alone, as a single request does."""
+    """Ask every text alone, as a single request does; ``probabilities`` are (texts, labels)."""
 
     def ask(text: str) -> dict[str, float]:
-        row = probabilities(backend, tokenizer.encode([text]))[0]  # (labels,)
+        row = probabilities([text])[0]  # (labels,)
         return dict(zip(labels, map(float, row), strict=True))
 
     def answer(text: str) -> str:

@@ -19,13 +19,11 @@ from model_export.dataset import DataFile, find_data_files, read_texts
 from model_export.errors import ModelExportError
 from model_export.progress import TokenProgress
 from model_export.run import write_whole
-from model_export.verify import label_values, probabilities
-from service.engine.backends.onnx import OnnxBackend
+from model_export.verify import label_values
 from service.engine.bundle import Bundle
-from service.engine.packed_batch import Scores
-from service.engine.tokenizer import TextTokenizer, TokenIds
+from service.engine.logits import Probabilities, softmax
+from service.engine.scorer import Scorer
 
-BATCH_TEXTS = 16
 LENGTH_BUCKETS = (0, 8, 16, 32, 64, 128, 256, 512, 1024)
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -35,10 +33,10 @@ CONFIDENCE = 0.95
 class Scored:
     """Texts of one file: ``probabilities`` (texts, labels), ``labels`` and token ``lengths``.
 
-    ``processor_seconds`` is what they cost on one core in batches of 16 similar lengths.
+    ``processor_seconds`` is what they cost on one core in batches of at most 16 similar lengths.
     """
 
-    probabilities: Scores
+    probabilities: Probabilities
     labels: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     processor_seconds: float
@@ -65,12 +63,11 @@ def evaluate(
         BundleError, BackendError: the bundle cannot be used.
     """
     bundle = Bundle(directory)
-    tokenizer = TextTokenizer(bundle)
-    backend = OnnxBackend(bundle, backend_name, "cpu", 1)
+    scorer = Scorer(bundle, backend_name)
     files = [file for file in find_data_files(data) if file.split == "dev"]
     if not files:
         raise ModelExportError(f"{data}: holds no dev*.jsonl or dev*.jsonl.gz to evaluate on")
-    scored = {file.name: score(file, bundle, tokenizer, backend, console) for file in files}
+    scored = {file.name: score(file, bundle, scorer, console) for file in files}
     report: dict[str, Any] = {
         "bundle": {"name": bundle.manifest.name, "version": bundle.manifest.version},
         "digest": bundle.digest,
@@ -82,7 +79,7 @@ def evaluate(
     }
     if behaviour is not None:
         with console.status("behavioural cases"):
-            rates = run_suite(read_suite(behaviour), bundle.manifest.labels, tokenizer, backend)
+            rates = run_suite(read_suite(behaviour), bundle.manifest.labels, scorer.probabilities)
         report["behaviour"] = [asdict(rate) for rate in rates]
     if output is not None:
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
@@ -92,30 +89,15 @@ def evaluate(
     return report
 
 
-def score(
-    file: DataFile,
-    bundle: Bundle,
-    tokenizer: TextTokenizer,
-    backend: OnnxBackend,
-    console: Console,
-) -> Scored:
+def score(file: DataFile, bundle: Bundle, scorer: Scorer, console: Console) -> Scored:
     found = read_texts(file, label_values(bundle))
-    texts: list[TokenIds] = [
-        ids[: bundle.manifest.max_tokens] for ids in tokenizer.encode(found.texts)
-    ]
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    seconds = 0.0
-    rows = np.zeros((len(texts), len(bundle.manifest.labels)), np.float32)
-    with TokenProgress(console, file.name, sum(map(len, texts))) as progress:
-        for first in range(0, len(order), BATCH_TEXTS):
-            indices = order[first : first + BATCH_TEXTS]
-            batch = [texts[index] for index in indices]
-            began = time.process_time()
-            rows[indices] = probabilities(backend, batch)
-            seconds += time.process_time() - began
-            progress.advance(sum(map(len, batch)))
+    texts = scorer.encode(found.texts)
     lengths = np.array([len(text) for text in texts])
-    return Scored(rows, np.array(found.labels), lengths, seconds)
+    with TokenProgress(console, file.name, int(lengths.sum())) as progress:
+        began = time.process_time()
+        logits = scorer.logits_of_tokens(texts, progress.advance)
+        seconds = time.process_time() - began
+    return Scored(softmax(logits), np.array(found.labels), lengths, seconds)
 
 
 def join(parts: list[Scored]) -> Scored:

@@ -30,9 +30,9 @@ from model_export.golden import golden_texts
 from model_export.prediction import accuracy, predict_logits
 from model_export.run import Run, load_tensors
 from model_export.verify import verify
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import MANIFEST, Bundle, FileEntry, Manifest, Sizes
 
-BACKENDS = ["onnx", "onnx-int8", "torchscript"]
 TRACED_LENGTHS = (3, 7, 1, 5)
 
 
@@ -172,7 +172,7 @@ def write_manifest(
             directions=2,
         ),
         max_tokens=configuration.max_tokens,
-        backends=BACKENDS,
+        backends=list(BACKENDS),
         training=training,
         metrics=metrics,
         files=files,

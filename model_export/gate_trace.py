@@ -8,7 +8,7 @@ from model_export.errors import ModelExportError
 from model_export.oracle import Oracle
 from model_export.reference import GATES, Array, layer_weights, lstm_cell, lstm_gates, pack, run
 from service.engine.bundle import Bundle
-from service.engine.golden import softmax
+from service.engine.logits import softmax
 from service.engine.tokenizer import TextTokenizer
 
 
@@ -30,7 +30,7 @@ def trace_gates(bundle: Bundle, text: str) -> GateTrace:
     """Raises ModelExportError when the bundle is no LSTM, which alone has these gates."""
     if bundle.manifest.cell != "lstm":
         raise ModelExportError(f"{bundle.directory}: is a {bundle.manifest.cell}, not an lstm")
-    oracle, found = Oracle(bundle), TextTokenizer(bundle).tokens(text)
+    oracle, found = Oracle(bundle), TextTokenizer(bundle).tokens(text, bundle.manifest.max_tokens)
     token_ids = np.array([token_id for token_id, *_ in found], np.int32)
     last = bundle.manifest.sizes.layers - 1
     below = {n: w for n, w in oracle.recurrent.items() if f"_l{last}" not in n}

@@ -19,11 +19,10 @@ from model_export.roofline import Work
 from model_export.shape_contract import ShapeContract
 from model_export.verify import load_classifier
 from service.engine.backends import Backend
-from service.engine.backends.onnx import OnnxBackend
-from service.engine.backends.torchscript import TorchScriptBackend
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle
-from service.engine.golden import TOLERANCE, softmax
-from service.engine.packed_batch import PackedBatch
+from service.engine.logits import softmax
+from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TokenIds
 
 Way = Callable[[Sequence[TokenIds]], Array]  # texts to logits (batch, labels), in their order
@@ -36,6 +35,7 @@ LOADS = {
     "16 texts of 25 tokens": [25] * 16,
     "16 texts of 5 to 31 tokens": [9, 24, 6, 14, 31, 8, 11, 19, 5, 27, 12, 7, 16, 10, 22, 13],
 }
+TOLERANCE = BACKENDS["onnx"].golden_tolerance
 ROUNDS = 5  # every way in turn, so that a noisy minute does not fall on one of them
 
 
@@ -85,7 +85,7 @@ def prove_ways(bundle: Bundle, ways: dict[str, Way], texts: Sequence[TokenIds]) 
     expected = softmax(Oracle(bundle).logits(texts).astype(np.float32))
     for name, way in ways.items():
         given = softmax(way(texts).astype(np.float32))
-        if name != INT8 and not np.allclose(given, expected, rtol=0, atol=TOLERANCE["onnx"]):
+        if name != INT8 and not np.allclose(given, expected, rtol=0, atol=TOLERANCE):
             raise ModelExportError(f"{name}: gives other answers than the equations")
 
 
@@ -97,15 +97,14 @@ def open_ways(bundle: Bundle) -> dict[str, Way]:
         "PyTorch cell loop, text by text": partial(cell_by_cell, classifier, cells),
         "PyTorch layers, text by text": partial(text_by_text, classifier),
         PACKED: partial(packed, classifier),
-        "packed, TorchScript": partial(served, TorchScriptBackend(bundle, "cpu", 1)),
-        "ONNX Runtime, fp32": partial(served, OnnxBackend(bundle, "onnx", "cpu", 1)),
-        INT8: partial(served, OnnxBackend(bundle, "onnx-int8", "cpu", 1)),
+        "packed, TorchScript": partial(served, BACKENDS["torchscript"].load(bundle, "cpu", 1)),
+        "ONNX Runtime, fp32": partial(served, BACKENDS["onnx"].load(bundle, "cpu", 1)),
+        INT8: partial(served, BACKENDS["onnx-int8"].load(bundle, "cpu", 1)),
     }
 
 
 def served(backend: Backend, texts: Sequence[TokenIds]) -> Array:
-    batch = PackedBatch.pack(texts)
-    return batch.restore(backend.logits(batch))
+    return backend.logits(RaggedBatch.of(texts))
 
 
 @torch.inference_mode()

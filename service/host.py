@@ -54,6 +54,7 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
     """
     access = Access(read_keys(settings))
     bundle = Bundle(settings.bundle)
+    bundle.hold()
     _check_bundle(settings, bundle)
     tokenizer = TextTokenizer(bundle)
     prove_tokenizer(tokenizer, read_golden(bundle))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from service.engine.backends import BackendName
+from service.engine.backends.registry import BACKENDS, BackendName
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "sentiment"
 
@@ -95,8 +95,9 @@ class Settings(BaseSettings):
                 f"max_queue_tokens ({self.max_queue_tokens}) is below max_tokens"
                 f" ({self.max_tokens}): the longest allowed text could never be queued"
             )
-        if self.backend == "onnx-int8" and self.device == "cuda":
-            raise ValueError("backend onnx-int8 runs on device cpu only")
+        kind = BACKENDS.get(self.backend)
+        if kind is not None and self.device not in kind.devices:
+            raise ValueError(f"backend {kind.name} runs on device {' or '.join(kind.devices)} only")
         return self
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from service.engine.packed_batch import Scores
+from service.engine.logits import Logits
 from service.engine.tokenizer import TokenIds
 
 TEXT, CANCEL = 1, 2
@@ -38,7 +38,6 @@ class Hello(BaseModel):
     device: str
     backend: str
     reason: str
-    computes_padding: bool
     threads: int
     labels: int
     warm_up: list[tuple[int, int, int, float]]  # texts, executed tokens, longest, seconds
@@ -105,7 +104,7 @@ def unpack_requests(
 
 
 def pack_answers(
-    texts: list[SentText], statuses: list[int], logits: Scores, facts: BatchFacts
+    texts: list[SentText], statuses: list[int], logits: Logits, facts: BatchFacts
 ) -> bytes:
     """One frame. ``logits`` is (texts, labels); rows of texts without an answer are ignored."""
     size = _ANSWER.size + len(texts) * _ENTRY.size + logits.nbytes

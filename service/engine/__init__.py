@@ -1,4 +1,4 @@
-"""Text in, scores out: bundle, tokenizer, packed batch and backends. Knows no HTTP."""
+"""Text in, logits out: bundle, tokenizer, ragged batch and backends. Knows no HTTP."""
 
 import os
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.engine.packed_batch import Scores
+from service.engine.logits import Probabilities
 from service.failure import Invalid
 
 TEXT, LABEL, SCORES = "text", "label", "scores"
@@ -137,7 +137,7 @@ def _unpack(binary: bytes) -> list[str]:
 
 
 def pack_reply(
-    request: InferenceRequest, name: str, version: str, labels: list[str], scores: Scores
+    request: InferenceRequest, name: str, version: str, labels: list[str], scores: Probabilities
 ) -> tuple[bytes, int | None]:
     """The answer's body from scores (texts, labels), and where its JSON ends if tensors follow."""
     winners = [labels[index] for index in scores.argmax(axis=1)]

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from service import __version__
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle
 from service.failure import NotFound, Unavailable
 from service.http.open_inference import (
@@ -62,10 +63,13 @@ def add_open_inference_routes(
     async def model_metadata(name: str) -> dict[str, Any]:
         """Inputs and outputs of the model; the labels stand in the order of its scores."""
         check(name)
+        hellos = [link.hello for link in predictor.dispatcher.links if link.hello]
+        if not hellos:
+            raise Unavailable("no worker is ready to say what runs the model")
         return {
             "name": manifest.name,
             "versions": [manifest.version],
-            "platform": "onnxruntime_onnx",
+            "platform": BACKENDS[hellos[0].backend].platform,
             "inputs": [{"name": TEXT, "datatype": "BYTES", "shape": [-1]}],
             "outputs": [
                 {"name": LABEL, "datatype": "BYTES", "shape": [-1]},

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from service.engine.tokenizer import Side
 from service.failure import Invalid
 from service.http.exchange import Exchange, Headers
 from service.http.reply import ReplyWriter
 from service.http.request_body import PredictRequest, parse_predict, texts_of
 from service.prediction import now
-from service.queueing.predictor import Predictor, Side
+from service.queueing.predictor import Predictor
 from service.settings import Settings
 
 

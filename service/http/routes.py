@@ -11,10 +11,11 @@ from starlette.exceptions import HTTPException
 
 from service import __version__
 from service.engine.bundle import Bundle
+from service.engine.tokenizer import TextTooLong
 from service.failure import Failure, Internal, Invalid, MethodNotAllowed, NotFound, Unavailable
 from service.http.openapi import document
 from service.http.page_routes import add_page_routes
-from service.http.request_body import TokenizeRequest, parse_tokenize, texts_of
+from service.http.request_body import TokenizeRequest, parse_tokenize, place, texts_of
 from service.metrics import Metrics
 from service.queueing.predictor import Predictor
 from service.settings import Settings
@@ -103,14 +104,23 @@ def add_routes(
         """The tokens of each text, as the model sees them; always a list of lists."""
         exchange = request.scope["exchange"]
         body = await exchange.read_body(request.receive, settings.max_body_bytes)
-        texts, _ = texts_of(parse_tokenize(body).inputs, settings.max_texts)
-        return await predictor.in_thread(lambda: [_tokens(predictor, text) for text in texts])
+        texts, batch = texts_of(parse_tokenize(body).inputs, settings.max_texts)
+        return await predictor.in_thread(
+            lambda: [
+                _tokens(predictor, text, settings.max_tokens, place(index, batch))
+                for index, text in enumerate(texts)
+            ]
+        )
 
 
-def _tokens(predictor: Predictor, text: str) -> list[Token]:
+def _tokens(predictor: Predictor, text: str, max_tokens: int, where: str) -> list[Token]:
+    try:
+        found = predictor.tokenizer.tokens(text, max_tokens)
+    except TextTooLong as error:
+        raise Invalid(f"{where}: {error}") from None
     return [
         Token(id=token_id, text=token, start=start, stop=stop)
-        for token_id, token, start, stop in predictor.tokenizer.tokens(text)
+        for token_id, token, start, stop in found
     ]
 
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from service.cores import Allotment
 from service.cost_model import CostModel
 from service.draining import Draining
-from service.engine.tokenizer import TextTokenizer, TokenIds
-from service.failure import ClientGone, Invalid, Unavailable
+from service.engine.tokenizer import Encoded, Side, TextsTooLong, TextTokenizer, TextTooLong
+from service.failure import ClientGone, Invalid, TooLarge, Unavailable
 from service.http.exchange import Exchange
 from service.http.request_body import place
 from service.metrics import MetricsRow
@@ -25,7 +25,6 @@ from service.settings import Settings
 INLINE_CHARACTERS = 4096
 
 Result = TypeVar("Result")
-Side = Literal["left", "right"]
 
 
 class Predictor:
@@ -89,13 +88,13 @@ class Predictor:
         """
         characters = sum(map(len, texts))
         predicted_wait_seconds = self._admit(characters, len(texts), deadline_at)
-        token_ids = await self.tokenize(texts)
-        whole_tokens = sum(map(len, token_ids))
-        truncated = self._fit(token_ids, batch, truncate)
-        self._admission.observe_length(characters, whole_tokens)
+        encoded = await self._encode(texts, batch, truncate)
+        self._admission.observe_length(characters, encoded.tokens)
         if exchange.client_gone:
             raise ClientGone
-        prediction = Prediction(token_ids, truncated, deadline_at, predicted_wait_seconds)
+        prediction = Prediction(
+            encoded.token_ids, encoded.truncated, deadline_at, predicted_wait_seconds
+        )
         exchange.prediction = prediction
         self.dispatcher.submit(prediction)
         watch = Watch(self._loop, self.dispatcher, exchange, prediction)
@@ -111,11 +110,29 @@ class Predictor:
             prediction.texts.clear()
         return prediction
 
-    async def tokenize(self, texts: list[str]) -> list[TokenIds]:
-        """Token ids of each text; a thread takes long texts, so that nobody waits for them."""
-        if sum(map(len, texts)) <= INLINE_CHARACTERS:
-            return self.tokenizer.encode(texts)
-        return await self.in_thread(lambda: self.tokenizer.encode(texts))
+    async def _encode(self, texts: list[str], batch: bool, truncate: Side | None) -> Encoded:
+        """A thread takes long texts, so that nobody waits for them."""
+
+        def encode() -> Encoded:
+            return self.tokenizer.encode_within(
+                texts, self._settings.max_tokens, self._settings.max_queue_tokens, truncate
+            )
+
+        short = sum(map(len, texts)) <= INLINE_CHARACTERS
+        try:
+            if short and self.tokenizer.characters(texts) <= INLINE_CHARACTERS:
+                encoded = encode()
+            else:
+                encoded = await self.in_thread(encode)
+        except TextTooLong as error:
+            where = place(error.index, batch)
+            raise Invalid(f'{where}: {error} (or "truncate": true)') from None
+        except TextsTooLong as error:
+            raise TooLarge(str(error)) from None
+        for index, token_ids in enumerate(encoded.token_ids):
+            if not len(token_ids):
+                raise Invalid(f"{place(index, batch)}: the text has no tokens")
+        return encoded
 
     async def in_thread(self, work: Callable[[], Result]) -> Result:
         """Run what would hold up other requests beside the event loop."""
@@ -129,20 +146,3 @@ class Predictor:
         return self._admission.admit(
             characters, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
         )
-
-    def _fit(self, token_ids: list[TokenIds], batch: bool, truncate: Side | None) -> int:
-        """Cut what is too long, in place, if that is allowed; the number of texts cut."""
-        limit, truncated = self._settings.max_tokens, 0
-        for index, ids in enumerate(token_ids):
-            if not len(ids):
-                raise Invalid(f"{place(index, batch)}: the text has no tokens")
-            if len(ids) <= limit:
-                continue
-            if truncate is None:
-                raise Invalid(
-                    f"{place(index, batch)}: the text has {len(ids)} tokens, at most {limit} are"
-                    ' allowed (or "truncate": true)'
-                )
-            token_ids[index] = ids[:limit] if truncate == "right" else ids[-limit:]
-            truncated += 1
-        return truncated

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import litserve
 import numpy as np
 
-from service.engine.backends import BackendError, BackendName
+from service.engine.backends import BackendError
+from service.engine.backends.registry import BackendName
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import read_golden
-from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.logits import Logits
+from service.engine.memory_limit import limit_memory
+from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TokenIds
 from service.json_log import log_json
 from service.process_tree import die_with
@@ -68,6 +71,8 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
                 raise BundleError(
                     f"the bundle {bundle.directory} changed since the service started"
                 )
+            if device == "cpu":  # CUDA maps more than any such limit before it loads anything
+                limit_memory()
             selection = self.open_backend(bundle, device)
         except (BundleError, BackendError) as error:
             logger.error("%s", error)
@@ -81,7 +86,6 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             device=device,
             backend=selection.backend.name,
             reason=selection.reason,
-            computes_padding=selection.backend.computes_padding,
             threads=self._threads,
             labels=len(bundle.manifest.labels),
             warm_up=self._warm_up(),
@@ -103,32 +107,36 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             device,
             self._threads,
             self._trust_torchscript,
+            self._max_tokens,
         )
 
     def _warm_up(self) -> list[tuple[int, int, int, float]]:
-        # The longest text first: what it takes is never given back, so that memory does not grow
-        # when the first long text comes.
-        self._backend.logits(PackedBatch.pack([np.zeros(self._max_tokens, dtype=np.int32)]))
         samples = []
         stop_at = time.monotonic() + WARM_UP_SECONDS_LIMIT
         for tokens in WARM_UP_TOKENS:
             for texts in WARM_UP_TEXTS:
                 if tokens > self._max_tokens or time.monotonic() > stop_at:
                     continue
-                batch = PackedBatch.pack([np.zeros(tokens, dtype=np.int32)] * texts)
+                batch = RaggedBatch.of([np.zeros(tokens, dtype=np.int32)] * texts)
                 self._backend.logits(batch)
                 started_at = time.perf_counter()
                 self._backend.logits(batch)
-                samples.append((texts, texts * tokens, tokens, time.perf_counter() - started_at))
+                seconds = time.perf_counter() - started_at
+                executed_tokens = self._backend.executed_tokens(batch)
+                samples.append((texts, executed_tokens, tokens, seconds))
         return samples
 
-    def batch(self, inputs: Sequence[TokenIds]) -> PackedBatch:
-        return PackedBatch.pack(inputs)
+    def batch(self, inputs: Sequence[TokenIds]) -> RaggedBatch:
+        return RaggedBatch.of(inputs)
 
-    def predict(self, x: PackedBatch) -> Scores:
-        """Logits, (batch, labels), in the order of the inputs."""
-        return x.restore(self._backend.logits(x))
+    def predict(self, x: RaggedBatch) -> Logits:
+        """Logits, (texts, labels), in the order of the inputs."""
+        return self._backend.logits(x)
 
-    def unbatch(self, output: Scores) -> Scores:
-        """One row of logits per text, (batch, labels): an array is a sequence of rows already."""
+    def unbatch(self, output: Logits) -> Logits:
+        """One row of logits per text, (texts, labels): an array is a sequence of rows already."""
         return output
+
+    def executed_tokens(self, batch: RaggedBatch) -> int:
+        """What the backend computes for a batch, padding included where it is computed."""
+        return self._backend.executed_tokens(batch)

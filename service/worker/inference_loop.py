@@ -18,7 +18,7 @@ from litserve.loops import LitLoop
 
 from service import wire
 from service.cost_model import CostModel
-from service.engine.packed_batch import Scores
+from service.engine.logits import Logits
 from service.settings import Settings
 from service.wire import BatchFacts, SentText
 from service.worker.inference_api import InferenceApi
@@ -165,8 +165,8 @@ class Worker:
             self._send(texts[0].connection, self._without_logits(texts[0], wire.STARTED))
         started_at = time.monotonic()
         try:
-            packed = self._lit_api.batch([text.token_ids for text in texts])
-            logits: Scores = self._lit_api.unbatch(self._lit_api.predict(packed))  # (batch, labels)
+            batch = self._lit_api.batch([text.token_ids for text in texts])
+            logits: Logits = self._lit_api.unbatch(self._lit_api.predict(batch))  # (texts, labels)
         except Exception as error:
             if len(texts) > 1:
                 middle = len(texts) // 2
@@ -177,15 +177,21 @@ class Worker:
             self._give_back(texts, wire.FAILED)
             return
         finished_at = time.monotonic()
-        executed = packed.padded_tokens if self._lit_api.hello.computes_padding else packed.tokens
-        longest = packed.token_ids.shape[1]
-        finite = np.isfinite(logits.sum(axis=1))  # (batch,)
+        executed_tokens = self._lit_api.executed_tokens(batch)
+        finite = np.isfinite(logits.sum(axis=1))  # (texts,)
         statuses = [wire.ANSWERED if fine else wire.FAILED for fine in finite.tolist()]
         facts = BatchFacts(
-            len(texts), packed.tokens, executed, longest, started_at, finished_at, counts=True
+            batch.texts,
+            batch.tokens,
+            executed_tokens,
+            batch.longest,
+            started_at,
+            finished_at,
+            counts=True,
         )
         self._answer(texts, statuses, logits, facts)
-        self._cost.observe(len(texts), executed, longest, finished_at - started_at)
+        seconds = finished_at - started_at
+        self._cost.observe(batch.texts, executed_tokens, batch.longest, seconds)
 
     def _give_back(self, texts: list[SentText], status: int) -> None:
         """Tell whoever sent these texts that they come to nothing."""
@@ -199,7 +205,7 @@ class Worker:
         return wire.pack_answers([text], [status], logits, facts)
 
     def _answer(
-        self, texts: list[SentText], statuses: list[int], logits: Scores, facts: BatchFacts
+        self, texts: list[SentText], statuses: list[int], logits: Logits, facts: BatchFacts
     ) -> None:
         for number in {text.connection for text in texts}:
             rows = [row for row, text in enumerate(texts) if text.connection == number]

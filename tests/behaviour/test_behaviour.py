@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from model_export.behaviour import PassRate, Suite, read_suite, run_suite
-from service.engine.backends.onnx import OnnxBackend
 from service.engine.bundle import Bundle
-from service.engine.tokenizer import TextTokenizer
+from service.engine.scorer import Scorer
 
 SUITE = Path(__file__).parent / "cases.toml"
 SHIPPED = Path(__file__).parents[2] / "models" / "sentiment"
@@ -23,8 +22,7 @@ def suite() -> Suite:
 @pytest.fixture(scope="module")
 def rates(suite: Suite) -> dict[str, PassRate]:
     bundle = Bundle(SHIPPED)
-    backend = OnnxBackend(bundle, "onnx", "cpu", 1)
-    found = run_suite(suite, bundle.manifest.labels, TextTokenizer(bundle), backend)
+    found = run_suite(suite, bundle.manifest.labels, Scorer(bundle, "onnx").probabilities)
     return {rate.capability: rate for rate in found}
 
 

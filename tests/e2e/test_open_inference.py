@@ -8,6 +8,7 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
+from service.engine.backends.registry import BACKENDS
 from tests.e2e.load import scores
 from tests.e2e.running_service import RunningService
 
@@ -62,6 +63,13 @@ def test_the_client_gets_the_answers_of_predict(
     labels = service.client.get("/info").json()["model"]["labels"]
     expected = [[scores(rows)[label] for label in labels] for rows in predicted]
     assert np.abs(result.as_numpy("scores") - np.array(expected)).max() <= 1e-5
+
+
+def test_the_platform_is_that_of_the_backend_that_serves(
+    client: triton.InferenceServerClient, service: RunningService
+) -> None:
+    backend = service.client.get("/info").json()["workers"][0]["backend"]
+    assert client.get_model_metadata("sentiment")["platform"] == BACKENDS[backend].platform
 
 
 def test_all_outputs_come_without_asking(client: triton.InferenceServerClient) -> None:

@@ -5,10 +5,7 @@ import pytest
 
 from model_export.behaviour import read_suite, run_suite
 from model_export.errors import ModelExportError
-from model_export.run import Run
-from service.engine.packed_batch import PackedBatch, Scores
-from service.engine.tokenizer import TextTokenizer
-from tests.model_export.opinions import publish
+from service.engine.logits import Probabilities, softmax
 
 SUITE = """
 [[capability]]
@@ -40,29 +37,16 @@ cases = ["film", "dire"]
 """
 
 
-class WordSpotter:
-    """Answers by a single token: 'dire' is bad, 'superb' good, anything else even."""
-
-    name = "onnx"
-    computes_padding = False
-
-    def __init__(self, good: int, bad: int) -> None:
-        self.good, self.bad = good, bad
-
-    def logits(self, batch: PackedBatch) -> Scores:
-        found = [
-            [2.0 * (self.bad in row), 2.0 * (self.good in row)] for row in batch.token_ids.tolist()
-        ]
-        return np.array(found, np.float32)
+def spot_words(texts: list[str]) -> Probabilities:
+    """Answers by a single word: 'dire' is bad, 'superb' good, anything else even."""
+    found = [[2.0 * ("dire" in t.lower()), 2.0 * ("superb" in t.lower())] for t in texts]
+    return softmax(np.array(found, np.float32))
 
 
-def test_each_kind_counts_what_it_says(trained: Run, tmp_path: Path) -> None:
-    tokenizer = TextTokenizer(publish(trained, tmp_path))
-    good, bad = (int(ids[-1]) for ids in tokenizer.encode(["superb", "dire"]))
+def test_each_kind_counts_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "suite.toml"
     path.write_text(SUITE)
-    backend = WordSpotter(good, bad)
-    rates = run_suite(read_suite(path), ["negative", "positive"], tokenizer, backend)
+    rates = run_suite(read_suite(path), ["negative", "positive"], spot_words)
     found = {rate.capability: (rate.cases, rate.passed, rate.failures) for rate in rates}
     assert found == {
         "words": (2, 1, ["dire"]),

@@ -12,11 +12,9 @@ from model_export.evaluate import evaluate
 from model_export.export import export
 from model_export.run import Run
 from model_export.training import train
-from service.engine.backends.onnx import OnnxBackend
 from service.engine.bundle import Bundle
 from service.engine.golden import read_golden
-from service.engine.packed_batch import PackedBatch
-from service.engine.tokenizer import TextTokenizer
+from service.engine.scorer import Scorer
 from tests.model_export.opinions import small_configuration, write_opinions
 
 
@@ -58,10 +56,7 @@ def test_golden_texts_reach_from_a_word_to_over_a_thousand_tokens(published: Pat
 
 def test_the_published_model_answers(published: Path) -> None:
     bundle = Bundle(published)
-    tokenizer = TextTokenizer(bundle)
-    texts = tokenizer.encode(["the plot was superb", "a dire and poor film"])
-    batch = PackedBatch.pack(texts)
-    logits = batch.restore(OnnxBackend(bundle, "onnx", "cpu", 1).logits(batch))
+    logits = Scorer(bundle, "onnx").logits(["the plot was superb", "a dire and poor film"])
     assert logits.argmax(1).tolist() == [1, 0]
 
 

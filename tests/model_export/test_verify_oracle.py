@@ -9,10 +9,8 @@ from rich.console import Console
 from safetensors.numpy import load, save
 
 from model_export.__main__ import main
-from model_export.verify import verify_oracle
-from service.engine.backends import Backend
-from service.engine.backends.onnx import OnnxBackend
-from service.engine.backends.torchscript import TorchScriptBackend
+from model_export.verify import load_backends, verify_oracle
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle
 from service.engine.golden import read_golden
 from tests.model_export.random_bundle import write_random_bundle
@@ -21,13 +19,11 @@ SHIPPED = Path(__file__).parents[2] / "models" / "sentiment"
 
 
 def failures(bundle: Bundle) -> set[str]:
-    backends: list[Backend] = [
-        TorchScriptBackend(bundle, "cpu", 1),
-        OnnxBackend(bundle, "onnx", "cpu", 1),
-        OnnxBackend(bundle, "onnx-int8", "cpu", 1),
-    ]
+    exact, coarse = load_backends(bundle)
+    backends = [*exact, *coarse]
     checks = verify_oracle(bundle, read_golden(bundle), backends, Console(quiet=True))
-    assert len(checks) == 1 + 2 * 3  # golden.json; three backends, alone and together
+    # golden.json; every backend, alone and together
+    assert len(checks) == 1 + 2 * len(BACKENDS)
     return {check.name for check in checks if not check.passed}
 
 

@@ -24,7 +24,6 @@ class WireWorker:
             device="cpu",
             backend="test",
             reason="",
-            computes_padding=False,
             threads=1,
             labels=LABELS,
             warm_up=[],

@@ -1,21 +1,23 @@
 """What runs the model: ONNX Runtime or TorchScript, behind one small protocol."""
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # settings name the backends without loading numpy
-    from service.engine.packed_batch import PackedBatch, Scores
-
-BackendName = Literal["auto", "onnx", "onnx-int8", "torchscript"]
+    from service.engine.logits import Logits
+    from service.engine.ragged_batch import RaggedBatch
 
 
 class Backend(Protocol):
-    """Runs the traced classifier of one bundle on one device."""
+    """Runs the classifier of one bundle on one device."""
 
     name: str
-    computes_padding: bool
 
-    def logits(self, batch: "PackedBatch") -> "Scores":
-        """Logits, (batch, labels), in the order of the batch's rows."""
+    def logits(self, batch: "RaggedBatch") -> "Logits":
+        """Logits, (texts, labels), in the order of the batch."""
+        ...
+
+    def executed_tokens(self, batch: "RaggedBatch") -> int:
+        """Positions that ``logits`` computes, padding included where it is computed."""
         ...
 
 

@@ -6,10 +6,11 @@ import onnxruntime
 
 from service.engine.backends import BackendError
 from service.engine.backends.onnx_contents import check_onnx
+from service.engine.backends.registry import BackendKind
 from service.engine.bundle import Bundle
-from service.engine.packed_batch import PackedBatch, Scores
-
-FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
+from service.engine.logits import Logits
+from service.engine.padded_batch import PaddedBatch
+from service.engine.ragged_batch import RaggedBatch
 
 
 class OnnxBackend:
@@ -20,12 +21,10 @@ class OnnxBackend:
         BackendError: ONNX Runtime refuses the model or has no such device.
     """
 
-    computes_padding = True  # sequence_lens only says where each text ends
-
-    def __init__(self, bundle: Bundle, name: str, device: str, threads: int) -> None:
-        self.name = name
-        content = bundle.read(FILES[name])
-        check_onnx(content, FILES[name])
+    def __init__(self, bundle: Bundle, kind: BackendKind, device: str, threads: int) -> None:
+        self.name = kind.name
+        content = bundle.read(kind.file)
+        check_onnx(content, kind.file)
         providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
         if device.startswith("cuda"):
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
@@ -43,10 +42,15 @@ class OnnxBackend:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions share no other base
-            raise BackendError(f"ONNX Runtime refuses {FILES[name]}: {error}") from None
+            raise BackendError(f"ONNX Runtime refuses {kind.file}: {error}") from None
         if device.startswith("cuda") and self._session.get_providers()[0] != providers[0][0]:
             raise BackendError("ONNX Runtime fell back to the CPU: CUDA 13 or cuDNN 9 is missing")
 
-    def logits(self, batch: PackedBatch) -> Scores:
-        feeds = {"token_ids": batch.token_ids, "lengths": batch.lengths}
-        return cast(Scores, self._session.run(None, feeds)[0])  # (batch, labels)
+    def logits(self, batch: RaggedBatch) -> Logits:
+        padded = PaddedBatch.of(batch)
+        feeds = {"token_ids": padded.token_ids, "lengths": padded.lengths}
+        return padded.restore(cast(Logits, self._session.run(None, feeds)[0]))  # (texts, labels)
+
+    def executed_tokens(self, batch: RaggedBatch) -> int:
+        """Padding is computed: ``sequence_lens`` only says where each text ends."""
+        return batch.texts * batch.longest

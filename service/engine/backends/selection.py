@@ -5,9 +5,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.backends import Backend, BackendError, BackendName
-from service.engine.backends.onnx import OnnxBackend
-from service.engine.backends.torchscript import TorchScriptBackend
+from service.engine.backends import Backend, BackendError
+from service.engine.backends.registry import BACKENDS, BackendName, automatic, kind_of_device
 from service.engine.bundle import Bundle, BundleError
 from service.engine.golden import GoldenText, prove_backend
 from service.engine.memory_limit import memory_limit
@@ -29,14 +28,15 @@ def open_backend(
     Raises:
         BundleError, BackendError: as the backends do, or TorchScript from an untrusted bundle.
     """
-    if name != "torchscript":
-        return OnnxBackend(bundle, name, device, threads)
-    if not trust_torchscript:
+    kind = BACKENDS[name]
+    if kind_of_device(device) not in kind.devices:
+        raise BackendError(f"it does not run on {device}")
+    if kind.is_program and not trust_torchscript:
         raise BackendError(
             "TorchScript is a program: it is loaded only from the shipped bundle,"
             f" or with --bundle-digest {bundle.digest}"
         )
-    return TorchScriptBackend(bundle, device, threads)
+    return kind.load(bundle, device, threads)
 
 
 def select_backend(
@@ -46,25 +46,29 @@ def select_backend(
     device: str,
     threads: int,
     trust_torchscript: bool,
+    max_tokens: int,
 ) -> Selection:
-    """The backend to serve with, proven on the golden texts.
+    """The backend to serve with, proven on the golden texts and a text of ``max_tokens``.
 
-    ``auto`` tries ``onnx`` on a CPU, and ``torchscript`` then ``onnx`` on CUDA, going on to the
-    next with a warning.
+    ``auto`` tries the device's candidates in the order of the registry, as far as the bundle was
+    verified with them, going on to the next with a warning.
 
     Raises:
         BackendError: the requested backend, or every candidate, failed.
     """
-    automatic = ["torchscript", "onnx"] if device.startswith("cuda") else ["onnx"]
-    candidates = automatic if requested == "auto" else [requested]
+    candidates = [requested]
+    if requested == "auto":
+        candidates = [kind.name for kind in automatic(device)]
     failures = []
     for name in candidates:
         # CUDA maps more than any such limit before it loads anything.
         limit = memory_limit() if device == "cpu" else contextlib.nullcontext()
         try:
+            if requested == "auto" and name not in bundle.manifest.backends:
+                raise BackendError("the bundle was not verified with it")
             with limit:
                 backend = open_backend(name, bundle, device, threads, trust_torchscript)
-                difference = prove_backend(backend, golden)
+                difference = prove_backend(backend, golden, max_tokens)
         except (BackendError, BundleError) as error:
             failures.append(f"{name}: {error}")
             if name != candidates[-1]:

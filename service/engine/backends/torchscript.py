@@ -6,8 +6,11 @@ import zipfile
 from typing import cast
 
 from service.engine.backends import BackendError
+from service.engine.backends.registry import BackendKind
 from service.engine.bundle import FILE_BYTES_LIMIT, Bundle, BundleError
-from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.logits import Logits
+from service.engine.padded_batch import PaddedBatch
+from service.engine.ragged_batch import RaggedBatch
 
 
 def check_archive(content: bytes) -> None:
@@ -31,17 +34,15 @@ class TorchScriptBackend:
         BackendError: torch is not installed, has no such device, or refuses the file.
     """
 
-    name = "torchscript"
-    computes_padding = False
-
-    def __init__(self, bundle: Bundle, device: str, threads: int) -> None:
+    def __init__(self, bundle: Bundle, kind: BackendKind, device: str, threads: int) -> None:
+        self.name = kind.name
         try:
             import torch
         except ImportError:
             raise BackendError("torch is not installed") from None
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise BackendError("this torch sees no CUDA device")
-        content = bundle.read("model.ts")
+        content = bundle.read(kind.file)
         check_archive(content)
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
@@ -56,9 +57,15 @@ class TorchScriptBackend:
         except Exception as error:  # torch raises RuntimeError, ValueError and more here
             raise BackendError(f"torch refuses model.ts: {str(error).splitlines()[0]}") from None
 
-    def logits(self, batch: PackedBatch) -> Scores:
+    def logits(self, batch: RaggedBatch) -> Logits:
+        padded = PaddedBatch.of(batch)
         with self._torch.inference_mode():
-            token_ids = self._torch.from_numpy(batch.token_ids).to(self._device)  # (batch, time)
+            token_ids = self._torch.from_numpy(padded.token_ids).to(self._device)  # (texts, time)
             # Packing reads the lengths on the CPU wherever the model runs.
-            lengths = self._torch.from_numpy(batch.lengths)  # (batch,)
-            return cast(Scores, self._module(token_ids, lengths).cpu().numpy())  # (batch, labels)
+            lengths = self._torch.from_numpy(padded.lengths)  # (texts,)
+            logits = cast(Logits, self._module(token_ids, lengths).cpu().numpy())  # (texts, labels)
+        return padded.restore(logits)
+
+    def executed_tokens(self, batch: RaggedBatch) -> int:
+        """The model packs padding away before it computes anything."""
+        return batch.tokens

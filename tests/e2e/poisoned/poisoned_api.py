@@ -7,7 +7,8 @@ import numpy as np
 from service.engine.backends import Backend
 from service.engine.backends.selection import Selection
 from service.engine.bundle import Bundle
-from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.logits import Logits
+from service.engine.ragged_batch import RaggedBatch
 from service.worker.inference_api import InferenceApi
 
 # Tokens of the texts that do harm; neighbours may have any other length.
@@ -18,16 +19,18 @@ class PoisonedBackend:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.name = backend.name
-        self.computes_padding = backend.computes_padding
 
-    def logits(self, batch: PackedBatch) -> Scores:
+    def logits(self, batch: RaggedBatch) -> Logits:
         if KILLS in batch.lengths:
             os._exit(1)
         if RAISES in batch.lengths:
             raise RuntimeError("a text that the backend can't bear")
-        logits = np.array(self._backend.logits(batch))  # (batch, labels)
+        logits = np.array(self._backend.logits(batch))  # (texts, labels)
         logits[batch.lengths == NOT_A_NUMBER] = np.nan
         return logits
+
+    def executed_tokens(self, batch: RaggedBatch) -> int:
+        return self._backend.executed_tokens(batch)
 
 
 class PoisonedApi(InferenceApi):

@@ -34,6 +34,16 @@ def seal(bundle: Path, name: str, content: bytes) -> None:
     change_manifest(bundle, lambda manifest: manifest["files"].update({name: entry}))
 
 
+def change_tokenizer(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    tokenizer = json.loads((bundle / "tokenizer.json").read_text())
+    change(tokenizer)
+    seal(
+        bundle,
+        "tokenizer.json",
+        json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")).encode(),
+    )
+
+
 @dataclass(frozen=True)
 class Opening:
     """How a process fared that opened a bundle to serve it."""
@@ -56,6 +66,7 @@ def _open(directory: Path, backend: Any, trusted: bool) -> str:
 
     try:
         bundle = Bundle(directory)
+        bundle.hold()
         # Imported as late as possible: most bundles are refused before the costly ones.
         from service.engine.golden import prove_tokenizer, read_golden
         from service.engine.tokenizer import TextTokenizer
@@ -64,7 +75,9 @@ def _open(directory: Path, backend: Any, trusted: bool) -> str:
         prove_tokenizer(TextTokenizer(bundle), golden)
         from service.engine.backends.selection import select_backend
 
-        select_backend(backend, bundle, golden, "cpu", 1, trusted)
+        select_backend(
+            backend, bundle, golden, "cpu", 1, trusted, min(4096, bundle.manifest.max_tokens)
+        )
     except (BundleError, BackendError) as error:
         return str(error)
     return ""

@@ -1,11 +1,13 @@
 import hashlib
 import os
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.engine.bundle import MANIFEST_BYTES_LIMIT, Bundle, BundleError
+from service.engine.bundle import HELD_BYTES_LIMIT, MANIFEST_BYTES_LIMIT, Bundle, BundleError
 from tests.service.engine.small_bundle import write_bundle
 
 
@@ -20,8 +22,6 @@ def refusal(directory: Path) -> str:
 def test_a_sound_bundle_gives_its_files_and_is_named_by_its_manifest(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path)
     assert bundle.read("golden.json") == (tmp_path / "golden.json").read_bytes()
-    assert bundle.has("tokenizer.json")
-    assert not bundle.has("model.onnx")
     manifest = (tmp_path / "manifest.json").read_bytes()
     assert bundle.digest == hashlib.sha256(manifest).hexdigest()
 
@@ -140,3 +140,34 @@ def test_a_refusal_is_one_printable_sentence_whatever_a_file_is_called(
     sentence = str(refused.value)
     assert sentence.isprintable()
     assert len(sentence) < 1000
+
+
+def test_a_held_bundle_needs_its_directory_no_more_wherever_it_is_sent(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", {"unused.bin": b"\0" * 9})
+    contents = {name: bundle.read(name) for name in bundle.manifest.files}
+    bundle.hold()
+    shutil.rmtree(tmp_path / "bundle")
+    sent = pickle.loads(pickle.dumps(bundle))
+    for held in (bundle, sent):
+        assert {name: held.read(name) for name in held.manifest.files} == contents
+        assert held.digest == bundle.digest
+        with pytest.raises(BundleError, match="has no secret"):
+            held.read("secret")
+
+
+@pytest.mark.parametrize("change", [b"", b"more", b"damaged.."])
+def test_a_bundle_is_not_held_if_any_file_is_damaged_be_it_needed_or_not(
+    tmp_path: Path, change: bytes
+) -> None:
+    bundle = write_bundle(tmp_path, {"unused.bin": b"\0" * 9})
+    (tmp_path / "unused.bin").write_bytes(change)
+    with pytest.raises(BundleError, match=r"unused\.bin"):
+        bundle.hold()
+
+
+def test_a_bundle_too_large_to_be_held_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    size = HELD_BYTES_LIMIT // 2 + 1
+    entry = {"sha256": "0" * 64, "size": size}
+    bundle = write_bundle(tmp_path, files={"one": entry, "two": entry})
+    with pytest.raises(BundleError, match=f"has {2 * size} bytes"):
+        bundle.hold()

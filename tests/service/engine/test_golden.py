@@ -5,15 +5,11 @@ import numpy as np
 import pytest
 
 from service.engine.backends import BackendError
+from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import BundleError
-from service.engine.golden import (
-    TOLERANCE,
-    prove_backend,
-    prove_tokenizer,
-    read_golden,
-    softmax,
-)
-from service.engine.packed_batch import PackedBatch, Scores
+from service.engine.golden import prove_backend, prove_tokenizer, read_golden
+from service.engine.logits import Logits
+from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TextTokenizer
 from tests.service.engine.small_bundle import GOLDEN, write_bundle
 
@@ -22,7 +18,6 @@ class TableBackend:
     """Answers the golden texts from a table, shifted by ``error``."""
 
     name = "onnx"
-    computes_padding = False
 
     def __init__(self, error: float = 0.0) -> None:
         self._logits = {
@@ -30,24 +25,29 @@ class TableBackend:
         }
         self._error = np.array([error, -error], np.float32)
 
-    def logits(self, batch: PackedBatch) -> Scores:
-        texts = [
-            tuple(ids[:length]) for ids, length in zip(batch.token_ids, batch.lengths, strict=True)
-        ]
-        return np.stack([self._logits[text] + self._error for text in texts])
+    def logits(self, batch: RaggedBatch) -> Logits:
+        texts = np.split(batch.token_ids, batch.offsets[1:-1])
+        if batch.longest == 9:
+            return np.zeros((1, 2), np.float32)
+        return np.stack([self._logits[tuple(text)] + self._error for text in texts])
+
+    def executed_tokens(self, batch: RaggedBatch) -> int:
+        return batch.tokens
 
 
 def test_a_backend_that_reproduces_the_golden_answers_is_proven(tmp_path: Path) -> None:
     golden = read_golden(write_bundle(tmp_path))
-    assert prove_backend(TableBackend(), golden) == 0.0
-    assert 0.0 < prove_backend(TableBackend(error=1e-5), golden) < TOLERANCE["onnx"]
+    assert prove_backend(TableBackend(), golden, 9) == 0.0
+    assert (
+        0.0 < prove_backend(TableBackend(error=1e-5), golden, 9) < BACKENDS["onnx"].golden_tolerance
+    )
 
 
 @pytest.mark.parametrize("error", [0.01, float("nan"), float("inf")])
 def test_a_backend_that_is_off_is_refused(tmp_path: Path, error: float) -> None:
     golden = read_golden(write_bundle(tmp_path))
     with np.errstate(invalid="ignore"), pytest.raises(BackendError, match="does not reproduce"):
-        prove_backend(TableBackend(error), golden)
+        prove_backend(TableBackend(error), golden, 9)
 
 
 def test_a_tokenizer_of_another_bundle_is_refused(tmp_path: Path) -> None:
@@ -65,8 +65,3 @@ def test_golden_answers_that_are_none_are_refused(tmp_path: Path, content: bytes
     bundle = write_bundle(tmp_path, {"golden.json": content})
     with pytest.raises(BundleError, match=r"golden\.json"):
         read_golden(bundle)
-
-
-def test_softmax_adds_up_to_one_without_overflow() -> None:
-    scores = softmax(np.array([[1000.0, 0.0], [0.0, 0.0]], np.float32))
-    assert scores.tolist() == [[1.0, 0.0], [0.5, 0.5]]

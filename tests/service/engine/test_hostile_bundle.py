@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 
 from tests.service.engine.hostile_bundle import (
     change_manifest,
+    change_tokenizer,
     copy_of_good_bundle,
     opening,
     seal,
@@ -100,6 +101,16 @@ def test_a_file_with_one_bit_changed_is_refused(bundle: Path) -> None:
     assert_refused(bundle, "is not the file that its manifest names")
 
 
+@pytest.mark.parametrize("name", ["model.int8.onnx", "model.ts", "weights.safetensors"])
+def test_a_damaged_file_that_nobody_asks_for_refuses_the_whole_bundle(
+    bundle: Path, name: str
+) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / name).write_bytes(content)
+    assert_refused(bundle, f"{name} is not the file that its manifest names", backend="onnx")
+
+
 def test_swapped_files_are_refused(bundle: Path) -> None:
     shutil.copy(bundle / "model.int8.onnx", bundle / "model.onnx")
     assert_refused(bundle, "bytes, its manifest says")
@@ -176,6 +187,26 @@ def test_an_onnx_file_that_asks_for_endless_memory_is_refused(bundle: Path) -> N
     assert_refused(bundle, "onnx")
 
 
+def squared_model(bundle: Path) -> bytes:
+    """The good model and beside it a tensor of time by time by 64 numbers that comes to nothing."""
+    model = onnx.load_from_string((bundle / "model.onnx").read_bytes())
+    answer = model.graph.output[0].name
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["token_ids"], ["shape_"]),
+            helper.make_node("Gather", ["shape_", "one_"], ["time_"]),
+            helper.make_node("Concat", ["time_", "time_", "depth_"], ["cube_"], axis=0),
+            helper.make_node("ConstantOfShape", ["cube_"], ["zeros_"]),
+            helper.make_node("ReduceProd", ["zeros_"], ["nothing_"], keepdims=0),
+            helper.make_node("Add", [answer, "nothing_"], ["answer_"]),
+        ]
+    )
+    for name, number in (("one_", 1), ("depth_", 64)):
+        model.graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [number]))
+    model.graph.output[0].name = "answer_"
+    return bytes(model.SerializeToString())
+
+
 class Trap(torch.nn.Module):
     """Writes a file when it is asked to predict."""
 
@@ -238,6 +269,76 @@ def test_a_torchscript_zip_bomb_is_refused_even_when_pinned(bundle: Path) -> Non
 def test_a_tokenizer_that_does_not_fit_the_bundle_is_refused(bundle: Path, content: bytes) -> None:
     seal(bundle, "tokenizer.json", content)
     assert_refused(bundle, "tokenizer.json")
+
+
+def replace(pattern: str, content: str, kind: str = "Regex") -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {kind: pattern}, "content": content}
+
+
+def add_normalizers(*rules: dict[str, Any]) -> Callable[[dict[str, Any]], object]:
+    return lambda tokenizer: tokenizer["normalizer"]["normalizers"].extend(rules)
+
+
+DOUBLINGS = [replace(chr(0x4E00 + n), 2 * chr(0x4E01 + n), "String") for n in range(30)]
+SPLIT = {"type": "Split", "pattern": {"Regex": r"\s+x"}, "behavior": "Isolated", "invert": False}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        # Growth: the doubling rules double a character that no golden text has.
+        (add_normalizers(*DOUBLINGS), "may make a text 6.76e+09 times longer"),
+        (add_normalizers(replace("ξ", "x" * 20_000)), "times longer"),
+        (add_normalizers(replace("x*", "abcdefghi")), "times longer"),
+        (add_normalizers(*[replace("a", "b")] * 100), "has more than 64 rules"),
+        (add_normalizers(replace("x", "y" * 70_000)), "rules have more than 65536 characters"),
+        # Time
+        (add_normalizers(replace(r"\s+(?=n't)", "")), "can't be said that it is linear"),
+        (add_normalizers(replace(r"(a+)+b", "")), "can't be said that it is linear"),
+        (add_normalizers(replace(r"(?=.*x)", "")), "it looks around without bound"),
+        (add_normalizers(replace(r"(?x: a)", "")), "in a way that is not understood"),
+        (lambda found: found.update(pre_tokenizer=SPLIT), "can't be said that it is linear"),
+        (lambda found: found["model"].update(dropout=0.5), "drops merges by chance"),
+        (
+            lambda found: found["added_tokens"].append(
+                {
+                    **{"id": 5, "content": "x", "single_word": False, "lstrip": True},
+                    **{"rstrip": False, "normalized": False, "special": False},
+                }
+            ),
+            "depends on what stands around it",
+        ),
+        # Kinds of which nothing is known
+        (add_normalizers({"type": "Nmt"}), "a rule 'Nmt', of which nothing is known"),
+        (lambda found: found.update(pre_tokenizer={"type": "Metaspace"}), "a rule 'Metaspace'"),
+        (lambda found: found.update(post_processor={"type": "TemplateProcessing"}), "a rule 'Temp"),
+        (lambda found: found.update(decoder={"type": "CTC"}), "a rule 'CTC'"),
+        (lambda found: found["model"].update(type="Unigram"), "its model is 'Unigram'"),
+    ],
+)
+def test_a_tokenizer_that_could_take_more_than_grows_with_the_text_is_refused(
+    bundle: Path, change: Callable[[dict[str, Any]], object], why: str
+) -> None:
+    change_tokenizer(bundle, change)
+    assert_refused(bundle, why)
+
+
+def test_a_tokenizer_that_takes_too_much_memory_is_refused_by_another_process(bundle: Path) -> None:
+    # Tokens are keys of maps in both directions: 30 MB of them take twenty times that.
+    many = {f"{number:x}": 0 for number in range(2_300_000)}
+    change_tokenizer(bundle, lambda found: found["model"].update(vocab=many, merges=[]))
+    assert_refused(bundle, "takes more memory or CPU time than any tokenizer should")
+
+
+def test_golden_texts_that_would_take_minutes_to_tokenise_are_refused(bundle: Path) -> None:
+    golden = [{"text": "\ufdfa" * 1_000_000, "token_ids": [1], "logits": [0, 0]}]
+    seal(bundle, "golden.json", json.dumps(golden, ensure_ascii=False).encode())
+    assert_refused(bundle, "can't encode text 0 of golden.json: the text has")
+
+
+def test_an_onnx_file_that_takes_memory_by_the_square_of_the_text_is_refused(bundle: Path) -> None:
+    seal(bundle, "model.onnx", squared_model(bundle))
+    assert_refused(bundle, "onnx can't run a text of 4096 tokens")
 
 
 @pytest.mark.parametrize(

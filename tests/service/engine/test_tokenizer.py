@@ -64,7 +64,7 @@ def test_more_tokens_than_the_embedding_has_rows_are_refused(tmp_path: Path) -> 
 
 def test_offsets_point_into_the_text(tmp_path: Path) -> None:
     tokenizer = TextTokenizer(write_bundle(tmp_path))
-    assert tokenizer.tokens("A  Good film") == [
+    assert tokenizer.tokens("A  Good film", 3) == [
         (0, "[UNK]", 0, 1),
         (1, "good", 3, 7),
         (3, "film", 8, 12),
@@ -78,7 +78,7 @@ def test_any_unicode_gives_the_same_ids_in_any_company_and_fits_the_embedding(
     together = tokenizer.encode(texts)
     for text, ids in zip(texts, together, strict=True):
         assert tokenizer.encode([text])[0].tolist() == ids.tolist()
-        assert [token_id for token_id, *_ in tokenizer.tokens(text)] == ids.tolist()
+        assert [token_id for token_id, *_ in tokenizer.tokens(text, 4096)] == ids.tolist()
         assert all(0 <= token_id < bundle.manifest.sizes.vocabulary for token_id in ids)
 
 
