@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
 
     workers: int = Field(0, ge=0, le=256, description="inference processes; 0: from the cores")
-    threads: int = Field(0, ge=0, le=256, description="threads per worker; 0: from the cores")
+    threads: int = Field(0, ge=0, le=256, description="threads per worker; 0: one")
     api_servers: int = Field(0, ge=0, le=64, description="HTTP processes; 0: from the cores")
 
     max_tokens: int = Field(4096, ge=1, description="tokens per text")

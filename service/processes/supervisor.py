@@ -9,10 +9,12 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import litserve
 
 from service.metrics import MetricsRow
+from service.process_tree import bind_forked_children
 from service.processes.worker_starts import WorkerStarts
 from service.worker.inference_api import InferenceApi
 
@@ -24,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """A dead worker is started anew at once; how often it may fail is its own affair.
+    """A dead worker is started anew at once; one that keeps failing waits before it loads.
 
     A worker that does not get ready in time is as good as dead. A dead API process or manager,
     and a worker that dies before the service has started, end the service with exit code 1, so
@@ -48,19 +50,30 @@ class Supervisor:
         self._stopping = threading.Event()
         self.exit_code = 0
 
-    def start(self) -> None:
+    def run(self, serve: Callable[[], None]) -> int:
+        """Look after the processes that ``serve`` starts, until it returns; the exit code."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         threading.Thread(target=self._watch, daemon=True, name="supervisor").start()
+        bind_forked_children()
+        try:
+            serve()
+        except KeyboardInterrupt:
+            pass  # told to end while still starting
+        except Exception as error:
+            self._give_up(f"LitServe failed: {type(error).__name__}: {error}")
+        finally:
+            self._end_children()
+        return self.exit_code
 
-    def give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         """End the service as failed."""
         if not self._stopping.is_set():
             logger.error("%s; the service ends", reason)
             self._stopping.set()
         self.exit_code = 1
 
-    def end_children(self) -> None:
+    def _end_children(self) -> None:
         """Whatever is left when LitServe has finished ends now, within a bound."""
         self._stopping.set()
         stop_at = time.monotonic() + END_SECONDS_LIMIT
@@ -140,5 +153,5 @@ class Supervisor:
         return [child for child in children if child.name.startswith("LitServer")]
 
     def _fail(self, reason: str) -> None:
-        self.give_up(reason)
+        self._give_up(reason)
         os.kill(self._main_pid, signal.SIGTERM)

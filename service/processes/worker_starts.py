@@ -18,6 +18,7 @@ class WorkerStarts:
     def __init__(
         self,
         directory: Path,
+        workers: int,
         seconds_limit: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -25,6 +26,8 @@ class WorkerStarts:
         self._clock = clock
         self._overdue_at: dict[int, float] = {}
         self.seconds_limit = seconds_limit
+        for worker_id in range(workers):
+            self.begin(worker_id)
 
     def begin(self, worker_id: int) -> None:
         """The worker is about to be launched. What it waits before it loads comes on top."""

@@ -17,7 +17,7 @@ class Clock:
 
 def test_a_worker_that_has_said_hello_is_never_overdue(tmp_path: Path) -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts = WorkerStarts(tmp_path, 0, LIMIT, clock)
     starts.begin(0)
     StartBackoff.of(tmp_path, 0).begin()
     socket_path(tmp_path, 0).touch()
@@ -29,7 +29,7 @@ def test_a_worker_that_has_said_hello_is_never_overdue(tmp_path: Path) -> None:
 
 def test_a_start_is_overdue_once_when_its_time_is_up(tmp_path: Path) -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts = WorkerStarts(tmp_path, 0, LIMIT, clock)
     starts.begin(0)
     clock.now += LIMIT - 1
     starts.begin(1)
@@ -42,7 +42,7 @@ def test_a_start_is_overdue_once_when_its_time_is_up(tmp_path: Path) -> None:
 
 def test_the_socket_of_the_worker_before_does_not_count(tmp_path: Path) -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts = WorkerStarts(tmp_path, 0, LIMIT, clock)
     socket_path(tmp_path, 0).touch()
     starts.begin(0)
     clock.now += LIMIT
@@ -51,7 +51,7 @@ def test_the_socket_of_the_worker_before_does_not_count(tmp_path: Path) -> None:
 
 def test_a_worker_that_listens_but_says_nothing_is_overdue(tmp_path: Path) -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts = WorkerStarts(tmp_path, 0, LIMIT, clock)
     starts.begin(0)
     StartBackoff.of(tmp_path, 0).begin()
     socket_path(tmp_path, 0).touch()
@@ -61,7 +61,7 @@ def test_a_worker_that_listens_but_says_nothing_is_overdue(tmp_path: Path) -> No
 
 def test_the_wait_after_failed_starts_comes_on_top(tmp_path: Path) -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
+    starts = WorkerStarts(tmp_path, 0, LIMIT, clock)
     StartBackoff.of(tmp_path, 0).begin()
     starts.begin(0)
     clock.now += LIMIT
