@@ -5,7 +5,13 @@ import contextlib
 import functools
 import gc
 import logging
+import multiprocessing
+import os
+import socket
+import sys
+import time
 from collections.abc import AsyncIterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +36,19 @@ from service.http.reply import ReplyWriter
 from service.http.routes import add_routes
 from service.json_log import log_json
 from service.metrics import Metrics
-from service.processes.listener import bind_listener
+from service.processes.listener import bind_listener, listen, local_url
 from service.processes.lit_server import make_lit_server, run_lit_server
+from service.processes.scratch_directory import scratch_directory
 from service.processes.socket_directory import private_socket_directory
 from service.processes.supervisor import Supervisor
-from service.processes.worker_starts import WorkerStarts
+from service.processes.worker_processes import WorkerProcesses
 from service.queueing.predictor import Predictor
 from service.settings import SHIPPED_BUNDLE, SettingError, Settings
 from service.worker.inference_api import InferenceApi
 from service.worker.inference_loop import InferenceLoop, socket_path
+from service.worker_health import WorkerHealth
+
+FIRST_WORKER_SECONDS_LIMIT = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +62,7 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
     """
     access = Access(read_keys(settings))
     bundle = Bundle(settings.bundle)
+    bundle.hold()
     _check_bundle(settings, bundle)
     tokenizer = TextTokenizer(bundle)
     prove_tokenizer(tokenizer, read_golden(bundle))
@@ -63,32 +74,28 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
         settings.metrics,
     )
     draining = Draining()
-    predictor = Predictor(settings, tokenizer, allotment, draining)
-    with bind_listener(settings) as listener, private_socket_directory(settings) as directory:
-        api = _inference_api(settings, api_class, bundle, allotment, directory)
+    with (
+        bind_listener(settings) as listener,
+        private_socket_directory(settings) as directory,
+        scratch_directory(local_url(listener)),
+    ):
+        ready, say_ready = multiprocessing.Pipe(duplex=False)
+        api = _inference_api(settings, api_class, bundle, allotment, directory, say_ready)
         server = make_lit_server(settings, api, allotment)
         workers = allotment.workers * len(server.devices)
-        socket_paths = [socket_path(directory, number) for number in range(workers)]
+        health = WorkerHealth(workers)
+        predictor = Predictor(settings, tokenizer, allotment, draining, health)
         front = _front(server.app, settings, bundle, predictor, metrics, access)
+        socket_paths = [socket_path(directory, number) for number in range(workers)]
         server.app.router.lifespan_context = _lifespan(
-            settings, bundle, predictor, draining, metrics, socket_paths
+            settings, bundle, predictor, draining, metrics, socket_paths, listener
         )
-        supervisor = Supervisor(
-            server,
-            api,
-            listener,
-            WorkerStarts(directory, workers, settings.start_seconds),
-            metrics.row(allotment.api_servers),
-        )
-        return supervisor.run(
-            functools.partial(
-                run_lit_server,
-                server,
-                settings,
-                allotment.api_servers,
-                listener,
-                functools.partial(HttpProtocol, draining, front),
-            )
+        launch = functools.partial(server.launch_single_inference_worker, api)
+        own_metrics = metrics.row(allotment.api_servers)
+        processes = WorkerProcesses(settings, workers, launch, ready, health, own_metrics)
+        protocol = functools.partial(HttpProtocol, draining, front)
+        return Supervisor(server, processes, listener).run(
+            lambda: run_lit_server(server, settings, allotment.api_servers, listener, protocol)
         )
 
 
@@ -110,6 +117,7 @@ def _inference_api(
     bundle: Bundle,
     allotment: Allotment,
     directory: Path,
+    say_ready: Connection,
 ) -> InferenceApi:
     trusted = settings.bundle_digest is not None or bundle.directory.resolve() == SHIPPED_BUNDLE
     return api_class(
@@ -118,7 +126,7 @@ def _inference_api(
         allotment.threads,
         settings.max_tokens,
         trusted,
-        directory,
+        say_ready,
         max_batch_size=settings.micro_batch_texts,
         spec=PredictSpec(),
         loop=InferenceLoop(directory, settings),
@@ -173,6 +181,7 @@ def _lifespan(
     draining: Draining,
     metrics: Metrics,
     socket_paths: list[Path],
+    listener: socket.socket,
 ) -> Any:
     """What an API process does before its first request and after its last one."""
 
@@ -182,6 +191,11 @@ def _lifespan(
         log_json()
         draining.listen()
         predictor.start(socket_paths, metrics.row(app.response_queue_id))  # type: ignore[attr-defined]
+        await _first_worker(predictor)
+        if refusal := listen(listener, settings):
+            logger.error("%s", refusal)
+            sys.stderr.flush()
+            os._exit(1)  # the supervisor ends the rest
         gc.collect()
         gc.freeze()  # what was made before the first request is never garbage
         gc.set_threshold(50_000, 20, 100)  # requests leave no cycles: looking for them is waste
@@ -191,6 +205,13 @@ def _lifespan(
         predictor.stop()
 
     return lifespan
+
+
+async def _first_worker(predictor: Predictor) -> None:
+    """Until somebody can answer: LitServe says that a worker is ready just before it listens."""
+    stop_at = time.monotonic() + FIRST_WORKER_SECONDS_LIMIT
+    while not predictor.dispatcher.scheduler.workers_ready and time.monotonic() < stop_at:
+        await asyncio.sleep(0.005)
 
 
 async def _announce(settings: Settings, bundle: Bundle, predictor: Predictor) -> None:

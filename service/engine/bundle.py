@@ -2,6 +2,7 @@
 
 The format is described in ARCHITECTURE.md. Nothing of a bundle is used before its size and its
 sha256 match the manifest, and what was hashed is what is used: files are read once, into memory.
+A service holds its bundle: it reads every file at the start and never looks at the directory again.
 """
 
 import errno
@@ -18,6 +19,8 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MANIFEST_BYTES_LIMIT = 1 << 20
 FILE_BYTES_LIMIT = 256 << 20
+# Of all files together, where a service holds them: ten times a large bundle.
+HELD_BYTES_LIMIT = 256 << 20
 # Parsed, these take some tens of times their size.
 PARSED_BYTES_LIMITS = {"golden.json": 4 << 20, "tokenizer.json": 32 << 20}
 
@@ -70,7 +73,7 @@ class Bundle:
     """A bundle directory whose manifest has been read and checked.
 
     ``digest`` is the sha256 of ``manifest.json``, which in turn holds that of every file: it
-    names the bundle's whole content.
+    names the bundle's whole content. A held bundle can be pickled and read wherever it arrives.
 
     Raises:
         BundleError: the directory or its manifest is missing, unreadable or of another format.
@@ -78,6 +81,7 @@ class Bundle:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._contents: dict[str, bytes] = {}
         if not directory.is_dir():
             raise BundleError(f"there is no bundle at {directory}: no such directory")
         text = _read_regular_file(directory / MANIFEST, MANIFEST_BYTES_LIMIT)
@@ -96,12 +100,28 @@ class Bundle:
     def has(self, name: str) -> bool:
         return name in self.manifest.files
 
+    def hold(self) -> None:
+        """Read every file: from now on what becomes of the directory changes nothing.
+
+        Raises:
+            BundleError: a file is missing or is not what was hashed, whether it is needed or not,
+                or all of them are too much to be held.
+        """
+        held_bytes = sum(entry.size for entry in self.manifest.files.values())
+        if held_bytes > HELD_BYTES_LIMIT:
+            raise BundleError(
+                f"the bundle {self.directory} has {held_bytes} bytes, more than {HELD_BYTES_LIMIT}"
+            )
+        self._contents = {name: self.read(name) for name in self.manifest.files}
+
     def read(self, name: str) -> bytes:
         """The bytes of a file, proven to be those that the manifest names.
 
         Raises:
             BundleError: the file is not in the manifest, missing, or not what was hashed.
         """
+        if name in self._contents:
+            return self._contents[name]
         entry = self.manifest.files.get(name)
         if entry is None:
             raise BundleError(f"the bundle {self.directory} has no {name}")
