@@ -50,7 +50,7 @@ def read_keys(settings: Settings) -> list[str]:
 
 def _keys_in(path: Path) -> list[str]:
     try:
-        keys = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
+        keys = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"api_key_file {path} can't be read: {error}") from None
     keys = [key for key in keys if key]

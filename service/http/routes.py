@@ -55,9 +55,10 @@ def add_routes(
 
     @app.get("/readyz", tags=["health"])
     async def readyz() -> Status:
-        """Every worker is connected and warm: send traffic."""
+        """Every worker has been connected and warm, one at least is, and one that died is about to
+        come back: send traffic. A worker that fails to start again makes this 503."""
         if not predictor.ready:
-            raise Unavailable("not every worker is ready")
+            raise Unavailable("the service is starting or ending, or lacks a worker")
         return Status(status="ready")
 
     app.get("/health", tags=["health"])(readyz)

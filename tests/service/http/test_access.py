@@ -44,9 +44,10 @@ def test_health_and_metrics_need_no_key_and_without_keys_nothing_does() -> None:
     Access([]).check("/predict", {})
 
 
-def test_keys_come_from_the_setting_and_from_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # the latter begins with a mark
+def test_keys_come_from_the_setting_and_from_the_file(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "keys"
-    file.write_text("one\n\n  two \r\nthree")
+    file.write_text("one\n\n  two \r\nthree", encoding=encoding)
     settings = read_settings(["--api-keys=zero", f"--api-key-file={file}"])
     assert read_keys(settings) == ["zero", "one", "two", "three"]
 

@@ -24,6 +24,7 @@ from service.metrics import Metrics
 from service.prediction import Prediction, Text
 from service.queueing.predictor import Predictor
 from service.settings import SHIPPED_BUNDLE, read_settings
+from service.worker_health import WorkerHealth
 from tests.service.wire_worker import WireWorker
 
 SECONDS_LIMIT = 30.0
@@ -118,6 +119,7 @@ def test_a_request_that_ended_leaves_nothing_to_the_garbage_collector(
             TextTokenizer(Bundle(SHIPPED_BUNDLE)),
             Allotment(api_servers=1, workers=1, threads=1),
             Draining(),
+            WorkerHealth(1),
         )
         predictor.start([tmp_path / "worker-0.sock"], Metrics(LABELS, 1, {}).row(0))
         endpoint = PredictEndpoint(settings, predictor, ReplyWriter(LABELS, "1"))
