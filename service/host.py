@@ -24,7 +24,7 @@ from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
 from service.http.access import Access, read_keys
 from service.http.gateway import Gateway
-from service.http.open_inference_routes import add_open_inference_routes
+from service.http.open_inference_routes import OpenInferenceRoutes
 from service.http.predict import PredictEndpoint
 from service.http.predict_spec import PredictSpec
 from service.http.protocol import HttpProtocol
@@ -119,7 +119,7 @@ def _run(
         predictor.stop()
 
     add_routes(server.app, settings, bundle, predictor, metrics)
-    add_open_inference_routes(server.app, settings, bundle, predictor, reply)
+    OpenInferenceRoutes(settings, bundle, predictor, reply).add_to(server.app)
     server.app.router.lifespan_context = lifespan
     front: ASGIApp = Gateway(
         _only_routing(server.app),

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from service.failure import ClientGone, DeadlinePassed, Failure, Invalid, TooLarge
 from service.prediction import Prediction, now
+from service.route import UNMATCHED, Route, route_at
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -32,12 +33,14 @@ class Exchange:
         "path",
         "prediction",
         "request_id",
+        "route",
         "started_at",
     )
 
     def __init__(self, scope: Any) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.route: Route | None = route_at(self.path)
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.started_at = now()
         self.code = 0
@@ -50,6 +53,11 @@ class Exchange:
         self.request_id = (
             given if acceptable and given.decode().isprintable() else _new_request_id()
         )
+
+    @property
+    def metric_name(self) -> str:
+        """The metrics' name of the path: one of a fixed set, whatever clients ask for."""
+        return UNMATCHED if self.route is None or self.code == 404 else self.route.metric_name
 
     @property
     def common_headers(self) -> Headers:

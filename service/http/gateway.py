@@ -10,31 +10,24 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message
 
-from service.failure import ClientGone, Failure, Internal, TooLarge
+from service.failure import (
+    ClientGone,
+    Failure,
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+)
 from service.http.access import Access
 from service.http.exchange import Exchange, error_body
 from service.http.predict import PredictEndpoint
 from service.http.reply import server_timing
-from service.metrics import ROUTES
 from service.prediction import now
 from service.queueing.predictor import Predictor
 
 HEADER_BYTES_LIMIT = 32 << 10
 
 logger = logging.getLogger(__name__)
-
-
-def route_of(path: str, code: int) -> str:
-    """The metrics' name of a path: one of a fixed set, whatever clients ask for."""
-    if path in ROUTES:
-        return path
-    if code in (404, 405):
-        return "unmatched"
-    if path.startswith("/page/"):
-        return "/"
-    if path.startswith("/v2/"):
-        return "/v2/infer" if path.endswith("/infer") else "/v2"
-    return "/docs" if path.startswith(("/docs", "/openapi.json", "/redoc")) else "unmatched"
 
 
 class Gateway:
@@ -61,7 +54,7 @@ class Gateway:
         failure: Failure | ClientGone | None = None
         try:
             self._check(exchange)
-            if exchange.path == "/predict" and exchange.method == "POST":
+            if exchange.path == "/predict":
                 body, headers = await self._predict(exchange, receive)
                 self._count(exchange, 200)
                 await exchange.reply(send, 200, body, headers)
@@ -90,13 +83,19 @@ class Gateway:
     def _check(self, exchange: Exchange) -> None:
         if sum(map(len, exchange.headers.values())) > HEADER_BYTES_LIMIT:
             raise TooLarge(f"the headers have more than {HEADER_BYTES_LIMIT} bytes")
-        self._access.check(exchange.path, exchange.headers)
+        route = exchange.route
+        if route is None or not route.open:
+            self._access.check(exchange.headers)
+        if route is None:
+            raise NotFound("there is nothing at this path")
+        if exchange.method not in route.methods:
+            raise MethodNotAllowed(f"{exchange.method} is not allowed here", route.allowed)
 
     def _count(self, exchange: Exchange, code: int, rejection: str | None = None) -> None:
         """Before the answer is sent, so that whoever has it finds it counted in any process."""
         metrics = self._predictor.metrics
         exchange.code = code
-        metrics.count_request(route_of(exchange.path, code), code)
+        metrics.count_request(exchange.metric_name, code)
         if rejection is not None and exchange.method == "POST":
             metrics.count_rejected(rejection)
         elif exchange.prediction is not None and code == 200:
@@ -121,7 +120,7 @@ def _log_fields(exchange: Exchange) -> dict[str, object]:
     return {
         "request_id": exchange.request_id.decode("ascii"),
         "method": exchange.method,
-        "route": route_of(exchange.path, exchange.code),
+        "route": exchange.metric_name,
         "code": exchange.code,
         "duration_ms": round((now() - exchange.started_at) * 1e3, 3),
     }
