@@ -1,5 +1,6 @@
 """``python -m service``: read the settings, serve, say in one sentence what went wrong."""
 
+import logging
 import os
 import sys
 
@@ -28,6 +29,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     exit_code = main()
+    logging.shutdown()  # what is logged is written, unless nobody reads
     sys.stdout.flush()
     sys.stderr.flush()
     # The interpreter takes 0.3 s, on a busy machine more, to tear down what the kernel frees at

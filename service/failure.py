@@ -75,6 +75,21 @@ class TooLarge(Failure):
     example = "inputs: 300 texts, at most 256 are allowed"
 
 
+class UnknownEncoding(Failure):
+    status, error_type = 415, "validation"
+    when = "The body has a content encoding other than gzip or deflate."
+    example = "content-encoding: must be gzip or deflate"
+    documented_headers: ClassVar = {"accept-encoding": "the encodings that are understood"}
+
+    def __init__(self, accepted: str) -> None:
+        super().__init__(f"content-encoding: must be {accepted.replace(', ', ' or ')}")
+        self.accepted = accepted
+
+    @property
+    def headers(self) -> Headers:
+        return [(b"accept-encoding", self.accepted.encode("ascii"))]
+
+
 class Invalid(Failure):
     status, error_type = 422, "validation"
     when = "The request is not valid; the sentence names field and index."
@@ -116,6 +131,12 @@ class Internal(Failure):
     example = "an internal error"
 
 
+class NotSupported(Failure):
+    status, error_type = 501, "validation"
+    when = "A transfer coding other than chunked, or a tunnel."
+    example = "transfer-encoding: only chunked is understood"
+
+
 class Unavailable(Failure):
     status, error_type = 503, "unavailable"
     when = "The service is starting or ending."
@@ -138,8 +159,8 @@ class ClientGone(Exception):
 
 
 FAILURES: tuple[type[Failure], ...] = (
-    *(Malformed, Unauthorized, NotFound, MethodNotAllowed, TooLarge, Invalid, Overloaded),
-    *(Internal, Unavailable, DeadlinePassed),
+    *(Malformed, Unauthorized, NotFound, MethodNotAllowed, TooLarge, UnknownEncoding, Invalid),
+    *(Overloaded, Internal, NotSupported, Unavailable, DeadlinePassed),
 )
 STATUSES = sorted({*(failure.status for failure in FAILURES), ClientGone.status})
 REASONS = (*(reason for failure in FAILURES for reason in failure.reasons), ClientGone.rejection)

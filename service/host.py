@@ -12,7 +12,6 @@ from typing import Any
 
 import litserve
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
@@ -23,6 +22,7 @@ from service.engine.bundle import Bundle
 from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
 from service.http.access import Access, read_keys
+from service.http.cross_origin import CrossOrigin
 from service.http.gateway import Gateway
 from service.http.open_inference_routes import OpenInferenceRoutes
 from service.http.predict import PredictEndpoint
@@ -129,13 +129,7 @@ def _run(
         log_every_request=settings.access_log,
     )
     if settings.cors_origins:
-        front = CORSMiddleware(
-            front,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=["*"],
-        )
+        front = CrossOrigin(front, settings.cors_origins)
     starts = WorkerStarts(directory, settings.start_seconds)
     for number in range(len(socket_paths)):
         starts.begin(number)

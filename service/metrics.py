@@ -43,7 +43,7 @@ HISTOGRAMS: dict[str, tuple[str, tuple[float, ...]]] = {
     "request_tokens": ("Tokens of a request that was predicted.", TOKENS),
     "batch_padding_ratio": ("Padding executed, of all tokens executed.", RATIOS),
 }
-CODES = (200, 304, *STATUSES)
+CODES = (200, 204, 304, *STATUSES)
 COUNTERS = {
     "worker_restarts": "Workers that were started anew.",
     "padding_tokens": "Padding executed, in tokens.",

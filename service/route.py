@@ -13,11 +13,14 @@ from service.failure import (
     Failure,
     Internal,
     Invalid,
+    Malformed,
     NotFound,
+    NotSupported,
     Overloaded,
     TooLarge,
     Unauthorized,
     Unavailable,
+    UnknownEncoding,
 )
 
 UNMATCHED = "unmatched"  # the metrics' name of every path that is not served
@@ -44,13 +47,21 @@ class Route:
         head = ("HEAD",) if "GET" in self.methods else ()
         return ", ".join((*self.methods, *head, "OPTIONS"))
 
+    def serves(self, method: str) -> bool:
+        """``HEAD`` is ``GET`` without the body."""
+        return ("GET" if method == "HEAD" else method) in self.methods
+
     @cached_property
     def documented_errors(self) -> list[type[Failure]]:
-        """By status. The headers of any request may be too large."""
+        """By status."""
         closed = () if self.open else (Unauthorized,)
-        return sorted({TooLarge, *closed, *self.errors}, key=lambda failure: failure.status)
+        body = (UnknownEncoding,) if "POST" in self.methods else ()
+        return sorted(
+            {*ANY_REQUEST, *closed, *body, *self.errors}, key=lambda failure: failure.status
+        )
 
 
+ANY_REQUEST = (Malformed, TooLarge, NotSupported)  # for what stands in its headers
 PREDICTION_ERRORS = (Invalid, Overloaded, Internal, Unavailable, DeadlinePassed)
 HEALTH, INFORMATION, PREDICT, V2 = "health", "information", "predict", "open inference protocol"
 
@@ -82,6 +93,7 @@ ROUTES = (
     Route("/page/{name}", metric="/", open=True),
 )
 BY_PATH = {route.path: route for route in ROUTES}
+ALL_METHODS = "GET, POST, HEAD, OPTIONS"  # of the server as a whole
 # Each name once, in the order of the table.
 METRIC_NAMES = (*dict.fromkeys(route.metric_name for route in ROUTES), UNMATCHED)
 

@@ -115,22 +115,24 @@ ANSWER_EXAMPLES: dict[str, Schema] = {
 }
 
 
-def document(app: FastAPI, model_name: str) -> None:
-    """Let the app's OpenAPI say what the gateway and the routes do."""
+def document(app: FastAPI, model_name: str, root_path: str) -> None:
+    """Let the app's OpenAPI say what the gateway and the routes do, and where."""
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
-            app.openapi_schema = _schema(app, model_name)
+            app.openapi_schema = _schema(app, model_name, root_path)
         return app.openapi_schema
 
     app.title, app.version, app.description = "packed-sentiment", __version__, DESCRIPTION
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _schema(app: FastAPI, model_name: str) -> Schema:
+def _schema(app: FastAPI, model_name: str, root_path: str) -> Schema:
     schema = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
+    if root_path:
+        schema["servers"] = [{"url": root_path}]
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Error"] = ERROR_SCHEMA

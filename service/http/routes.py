@@ -45,7 +45,7 @@ def add_routes(
     # A slash too many is a wrong path like any other, not a redirect.
     app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
-    document(app, bundle.manifest.name)
+    document(app, bundle.manifest.name, settings.root_path)
     PageRoutes().add_to(app)
     InformationRoutes(settings, bundle, predictor, metrics).add_to(app)
 

@@ -43,6 +43,7 @@ class Asked:
     def __init__(self, gateway: Gateway, body: bytes) -> None:
         self._body = body
         self._scope: dict[str, Any] = {"method": "POST", "path": "/predict", "headers": []}
+        self._scope["exchange"] = Exchange(self._scope)
         self._end = asyncio.ensure_future(gateway(self._scope, self._receive, self._send))
         self.status = 0
 
