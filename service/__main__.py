@@ -31,7 +31,6 @@ if __name__ == "__main__":
     exit_code = main()
     logging.shutdown()  # what is logged is written, unless nobody reads
     sys.stdout.flush()
-    sys.stderr.flush()
     # The interpreter takes 0.3 s, on a busy machine more, to tear down what the kernel frees at
     # once; until then whoever waits for the end, to start the next one, waits in vain.
     os._exit(exit_code)
