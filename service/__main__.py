@@ -1,5 +1,6 @@
 """``python -m service``: read the settings, serve, say in one sentence what went wrong."""
 
+import logging
 import os
 import sys
 
@@ -36,6 +37,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     exit_code = main()
+    logging.shutdown()  # what is logged is written, unless nobody reads
     sys.stderr.flush()
     # The interpreter takes 0.3 s, on a busy machine more, to tear down what the kernel frees at
     # once; until then whoever waits for the end, to start the next one, waits in vain.

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
@@ -27,8 +26,9 @@ from service.engine.bundle import Bundle
 from service.engine.golden import prove_tokenizer, read_golden
 from service.engine.tokenizer import TextTokenizer
 from service.http.access import Access, read_keys
+from service.http.cross_origin import CrossOrigin
 from service.http.gateway import Gateway
-from service.http.open_inference_routes import add_open_inference_routes
+from service.http.open_inference_routes import OpenInferenceRoutes
 from service.http.predict import PredictEndpoint
 from service.http.predict_spec import PredictSpec
 from service.http.protocol import HttpProtocol
@@ -144,7 +144,7 @@ def _front(
     """The ASGI application that every request meets first; behind it, FastAPI's routes."""
     reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
     add_routes(app, settings, bundle, predictor, metrics)
-    add_open_inference_routes(app, settings, bundle, predictor, reply)
+    OpenInferenceRoutes(settings, bundle, predictor, reply).add_to(app)
     front: ASGIApp = Gateway(
         _only_routing(app),
         predictor=predictor,
@@ -153,13 +153,7 @@ def _front(
         log_every_request=settings.access_log,
     )
     if settings.cors_origins:
-        front = CORSMiddleware(
-            front,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=["*"],
-        )
+        front = CrossOrigin(front, settings.cors_origins)
     return front
 
 

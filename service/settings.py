@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[CommaSeparated, AfterValidator(_origins)] = Field(
         default_factory=list, description="origins that browsers may call from, comma-separated"
     )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[\w.~-]+)*$",
+        description="prefix that a proxy strips from every path, such as /sentiment",
+    )
     socket_directory: Path | None = Field(
         None, description="where the private directory of Unix sockets is made; none: the system's"
     )

@@ -111,20 +111,6 @@ class Bundle:
             )
         self._contents = {name: self.read(name) for name in self.manifest.files}
 
-    def hold(self) -> None:
-        """Read every file: from now on what becomes of the directory changes nothing.
-
-        Raises:
-            BundleError: a file is missing or is not what was hashed, whether it is needed or not,
-                or all of them are too much to be held.
-        """
-        held_bytes = sum(entry.size for entry in self.manifest.files.values())
-        if held_bytes > HELD_BYTES_LIMIT:
-            raise BundleError(
-                f"the bundle {self.directory} has {held_bytes} bytes, more than {HELD_BYTES_LIMIT}"
-            )
-        self._contents = {name: self.read(name) for name in self.manifest.files}
-
     def read(self, name: str) -> bytes:
         """The bytes of a file, proven to be those that the manifest names.
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -74,7 +73,7 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
             selection = self.open_backend(bundle, device)
         except (BundleError, BackendError) as error:
             logger.error("%s", error)
-            sys.stderr.flush()
+            logging.shutdown()
             # LitServe would print a traceback over the sentence.
             os._exit(1)
         self._backend = selection.backend

@@ -68,7 +68,7 @@ class InferenceLoop(LitLoop):  # type: ignore[misc]
         worker.serve()
         # LitServe would call run again, and the interpreter would take 0.3 s to tear down what the
         # kernel frees at once.
-        sys.stderr.flush()
+        logging.shutdown()
         os._exit(0)
 
 
