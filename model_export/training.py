@@ -23,6 +23,7 @@ from model_export.classifier import Classifier, TrainingForm
 from model_export.configuration import Configuration, TrainingConfiguration, in_epoch
 from model_export.corpus import Corpus, Int64s
 from model_export.dataset import find_data_files
+from model_export.device import check_device
 from model_export.prediction import accuracy, predict_logits
 from model_export.preparation import TrainingData, prepare
 from model_export.pretraining import Pretrainer
@@ -67,8 +68,10 @@ def train(
     """Train until the epochs are done or patience ends, leaving ``best.pt`` in the run.
 
     Raises:
-        ModelExportError: bad data, or a run directory that belongs to something else.
+        ModelExportError: bad data, or a run directory that belongs to something else, or no such
+            device.
     """
+    check_device(device)
     files = find_data_files(data)
     run.open_for(configuration, {file.name: file.sha256() for file in files})
     prepare(configuration, files, run, console)  # for all processes, before they start

@@ -32,7 +32,7 @@ def allot(settings: Settings, cores: float) -> Allotment:
 
     On a CPU one single-threaded worker per core: a second thread within a forward pass gains less
     than a second worker (load_tests/README.md: capacity by workers and threads). An API process
-    keeps up with about eight workers. On CUDA one worker per device, and torch's own threads.
+    keeps up with about eight workers. On CUDA one worker per device.
     """
     if settings.device == "cuda":
         workers = settings.workers or 1

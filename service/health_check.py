@@ -1,19 +1,26 @@
 """``python -m service.health_check``: exit code 0 when the service on this machine is ready.
 
-For a container's health check: it needs no curl in the image and reads the port where the
-service reads it.
+For a container's health check: it needs no curl in the image, and asks wherever the service
+listens, however that was set. Where several run, all that share this user and directory of
+temporary files must be ready.
 """
 
 import http.client
-import os
 import sys
+import tempfile
+import urllib.parse
+from pathlib import Path
+
+from service.private_directory import live_directories
 
 SECONDS_LIMIT = 2.0
+URL_FILE = "url"
 
 
-def ready(port: int) -> bool:
-    """Whether ``/readyz`` on this machine says 200 within ``SECONDS_LIMIT``."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS_LIMIT)
+def ready(url: str) -> bool:
+    """Whether ``/readyz`` there says 200 within ``SECONDS_LIMIT``."""
+    address = urllib.parse.urlsplit(url).netloc
+    connection = http.client.HTTPConnection(address, timeout=SECONDS_LIMIT)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -23,5 +30,12 @@ def ready(port: int) -> bool:
         connection.close()
 
 
+def running_services() -> list[str]:
+    """The URLs of the services that run."""
+    files = [path / URL_FILE for path in live_directories(Path(tempfile.gettempdir()))]
+    return [file.read_text(encoding="ascii") for file in files if file.exists()]
+
+
 if __name__ == "__main__":
-    sys.exit(0 if ready(int(os.environ.get("SENTIMENT_PORT", "8000"))) else 1)
+    urls = running_services()
+    sys.exit(0 if urls and all(map(ready, urls)) else 1)

@@ -19,7 +19,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from service.failure import REASONS, STATUSES
 from service.prediction import Prediction
+from service.route import METRIC_NAMES
 from service.wire import BatchFacts
 
 SECONDS = (
@@ -41,12 +43,7 @@ HISTOGRAMS: dict[str, tuple[str, tuple[float, ...]]] = {
     "request_tokens": ("Tokens of a request that was predicted.", TOKENS),
     "batch_padding_ratio": ("Padding executed, of all tokens executed.", RATIOS),
 }
-ROUTES = (
-    *("/predict", "/tokenize", "/v2/infer", "/v2", "/health", "/livez", "/readyz", "/info"),
-    *("/metrics", "/docs", "/", "unmatched"),
-)
-CODES = (200, 304, 400, 401, 404, 405, 413, 422, 429, 499, 500, 503, 504)
-REASONS = ("queue_full", "deadline_unreachable", "deadline_passed", "client_gone", "unavailable")
+CODES = (200, 204, 304, *STATUSES)
 COUNTERS = {
     "worker_restarts": "Workers that were started anew.",
     "padding_tokens": "Padding executed, in tokens.",
@@ -74,7 +71,7 @@ class Metrics:
         self._size = 0
         for name, (_, buckets) in HISTOGRAMS.items():
             self._allocate(name, len(buckets) + 2)  # one above the last bound, and the sum
-        self._allocate("requests", len(ROUTES) * len(CODES))
+        self._allocate("requests", len(METRIC_NAMES) * len(CODES))
         self._allocate("rejected", len(REASONS))
         self._allocate("predictions", len(labels))
         for name in (*COUNTERS, *GAUGES):
@@ -115,7 +112,7 @@ class MetricsRow:
         }
         self._request_slots = {
             (route, code): metrics.slots["requests"] + row * len(CODES) + column
-            for row, route in enumerate(ROUTES)
+            for row, route in enumerate(METRIC_NAMES)
             for column, code in enumerate(CODES)
         }
 
@@ -200,7 +197,7 @@ class _Scrape(Collector):
             "requests",
             "Requests by route and status code; 499: the client left.",
             ("route", "code"),
-            [(route, str(code)) for route in ROUTES for code in CODES],
+            [(route, str(code)) for route in METRIC_NAMES for code in CODES],
         )
         yield self._labelled(
             "rejected",

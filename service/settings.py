@@ -1,12 +1,21 @@
 """Every setting: flag ``--max-tokens`` and variable ``SENTIMENT_MAX_TOKENS`` are the same thing."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from service.engine.backends.registry import BACKENDS, BackendName
+from service.environment import PREFIX, injected
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "sentiment"
 
@@ -17,6 +26,22 @@ def _split(value: object) -> object:
     return value
 
 
+def _address(host: str) -> str:
+    if host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError("must be an IP address of this machine or localhost") from None
+    return host
+
+
+def _origins(origins: list[str]) -> list[str]:
+    for origin in origins:
+        if origin.endswith("/"):
+            raise ValueError(f"{origin} ends with a slash; browsers send {origin.rstrip('/')}")
+    return origins
+
+
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 
 
@@ -24,7 +49,7 @@ class Settings(BaseSettings):
     """Serve a packed BiLSTM text classifier over HTTP."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SENTIMENT_",
+        env_prefix=PREFIX,
         cli_prog_name="python -m service",
         cli_kebab_case=True,
         cli_implicit_flags=True,
@@ -34,8 +59,9 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    host: Literal["127.0.0.1", "0.0.0.0", "::"] = Field(
-        "127.0.0.1", description="address to listen on"
+    host: Annotated[str, AfterValidator(_address)] = Field(
+        "127.0.0.1",
+        description="address to listen on: one of this machine's, localhost, 0.0.0.0 or ::",
     )
     port: int = Field(8000, ge=1024, le=65535, description="port to listen on")
 
@@ -49,7 +75,7 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
 
     workers: int = Field(0, ge=0, le=256, description="inference processes; 0: from the cores")
-    threads: int = Field(0, ge=0, le=256, description="threads per worker; 0: from the cores")
+    threads: int = Field(0, ge=0, le=256, description="threads per worker; 0: one")
     api_servers: int = Field(0, ge=0, le=64, description="HTTP processes; 0: from the cores")
 
     max_tokens: int = Field(4096, ge=1, description="tokens per text")
@@ -59,6 +85,9 @@ class Settings(BaseSettings):
     max_queue_tokens: int = Field(262_144, ge=1, description="tokens waiting, per HTTP process")
     timeout_ms: int = Field(10_000, ge=1, le=600_000, description="deadline of a request")
     start_seconds: int = Field(60, ge=1, le=3600, description="time for a worker to get ready")
+    no_worker_seconds: int = Field(
+        120, ge=1, le=86_400, description="time without any worker, then the service ends"
+    )
     drain_seconds: int = Field(20, ge=1, le=600, description="time to answer after SIGTERM")
     keep_alive_seconds: int = Field(75, ge=1, description="idle time before a connection closes")
 
@@ -74,14 +103,37 @@ class Settings(BaseSettings):
         default_factory=list, description="accepted keys, comma-separated; none: open to all"
     )
     api_key_file: Path | None = Field(None, description="file with one accepted key per line")
-    cors_origins: CommaSeparated = Field(
+    cors_origins: Annotated[CommaSeparated, AfterValidator(_origins)] = Field(
         default_factory=list, description="origins that browsers may call from, comma-separated"
+    )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[\w.~-]+)*$",
+        description="prefix that a proxy strips from every path, such as /sentiment",
     )
     socket_directory: Path | None = Field(
         None, description="where the private directory of Unix sockets is made; none: the system's"
     )
     access_log: bool = Field(False, description="log every request, not only the failed ones")
     metrics: bool = Field(True, description="count and time requests for /metrics")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment without what Kubernetes put there for a Service."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        env_settings.env_vars = {
+            name: value
+            for name, value in env_settings.env_vars.items()
+            if value is None or not injected(name, value)
+        }
+        return init_settings, env_settings
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

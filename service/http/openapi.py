@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service import __version__
-from service.http.access import OPEN_PATHS
+from service.failure import FAILURES, Failure
+from service.route import BY_PATH
 
 DESCRIPTION = """\
 Says which label a text has: a packed bidirectional LSTM classifier, with tight latency.
@@ -26,50 +27,11 @@ ERROR_SCHEMA: Schema = {
         "error": {"type": "string", "description": "what is wrong, in one sentence"},
         "error_type": {
             "type": "string",
-            "enum": [
-                *("validation", "too_large", "overloaded", "deadline", "unavailable"),
-                *("unauthorized", "not_found", "method_not_allowed", "internal"),
-            ],
+            "enum": list(dict.fromkeys(failure.error_type for failure in FAILURES)),
         },
         "request_id": {"type": "string"},
     },
 }
-
-# status: when, error_type, the sentence of the example
-ERRORS: dict[int, tuple[str, str, str]] = {
-    401: ("The API key is wrong or missing.", "unauthorized", "an API key is required"),
-    404: ("There is nothing of this name.", "not_found", "there is nothing at this path"),
-    413: (
-        "The body, the headers or the number of texts is over the limit.",
-        "too_large",
-        "inputs: 300 texts, at most 256 are allowed",
-    ),
-    422: (
-        "The request is not valid; the sentence names field and index.",
-        "validation",
-        "inputs[1]: the text is blank",
-    ),
-    429: ("Too much is waiting; refused at once.", "overloaded", "the queue is full"),
-    500: ("The service failed.", "internal", "an internal error"),
-    503: (
-        "The service is starting or ending.",
-        "unavailable",
-        "the service is starting: no worker is ready yet",
-    ),
-    504: ("The deadline passed before an answer.", "deadline", "the deadline passed"),
-}
-PREDICTION_ERRORS = [401, 413, 422, 429, 500, 503, 504]
-ERRORS_OF: dict[str, list[int]] = {
-    "/predict": PREDICTION_ERRORS,
-    "/v2/models/{name}/infer": [404, *PREDICTION_ERRORS],
-    "/tokenize": [401, 413, 422, 500, 504],
-    "/readyz": [413, 503],
-    "/health": [413, 503],
-    "/v2/health/ready": [413, 503],
-    "/v2/models/{name}": [401, 404, 413],
-    "/v2/models/{name}/ready": [401, 404, 413, 503],
-}
-OTHER_ERRORS = [401, 413]
 
 NUMBER: Schema = {"schema": {"type": "string", "pattern": "^[0-9]+$"}}
 REQUEST_ID: Schema = {
@@ -87,10 +49,6 @@ ANSWER_HEADERS: Schema = {
         "example": "tokenize;dur=0.061, queue;dur=0.010, transport;dur=0.158, inference;dur=0.412,"
         " total;dur=0.641",
     },
-}
-RETRY_HEADERS: Schema = {
-    "retry-after": {"description": "seconds until the queue has drained, rounded up", **NUMBER},
-    "retry-after-ms": {"description": "the same in milliseconds", **NUMBER},
 }
 TIMEOUT_HEADER: Schema = {
     "name": "x-request-timeout-ms",
@@ -157,22 +115,24 @@ ANSWER_EXAMPLES: dict[str, Schema] = {
 }
 
 
-def document(app: FastAPI, model_name: str) -> None:
-    """Let the app's OpenAPI say what the gateway and the routes do."""
+def document(app: FastAPI, model_name: str, root_path: str) -> None:
+    """Let the app's OpenAPI say what the gateway and the routes do, and where."""
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
-            app.openapi_schema = _schema(app, model_name)
+            app.openapi_schema = _schema(app, model_name, root_path)
         return app.openapi_schema
 
     app.title, app.version, app.description = "packed-sentiment", __version__, DESCRIPTION
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _schema(app: FastAPI, model_name: str) -> Schema:
+def _schema(app: FastAPI, model_name: str, root_path: str) -> Schema:
     schema = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
+    if root_path:
+        schema["servers"] = [{"url": root_path}]
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Error"] = ERROR_SCHEMA
@@ -207,22 +167,26 @@ def _complete(path: str, operation: Schema) -> None:
     if path in REQUEST_EXAMPLES:
         body = operation["requestBody"]["content"]["application/json"]
         body["examples"] = REQUEST_EXAMPLES[path]
-    statuses = ERRORS_OF.get(path, OTHER_ERRORS)
-    if path in OPEN_PATHS:
-        statuses = [status for status in statuses if status != 401]
-    else:
+    route = BY_PATH[path]
+    if not route.open:
         operation["security"] = [{"bearer": []}, {"x-api-key": []}, {}]
-    for status in statuses:
-        responses[str(status)] = _error(status)
+    for failure in route.documented_errors:
+        responses[str(failure.status)] = _error(failure)
 
 
-def _error(status: int) -> Schema:
-    when, error_type, sentence = ERRORS[status]
-    example = {"error": sentence, "error_type": error_type, "request_id": "5f1c3a"}
+def _error(failure: type[Failure]) -> Schema:
+    example = {
+        "error": failure.example,
+        "error_type": failure.error_type,
+        "request_id": "5f1c3a",
+    }
     content = {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}
-    headers = {"x-request-id": REQUEST_ID, **(RETRY_HEADERS if status == 429 else {})}
+    headers = {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in failure.documented_headers.items()
+    }
     return {
-        "description": when,
-        "headers": headers,
+        "description": failure.when,
+        "headers": {"x-request-id": REQUEST_ID, **headers},
         "content": {"application/json": content},
     }

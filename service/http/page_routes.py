@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 
 from service.failure import NotFound
+from service.http.registration import register
 
 DIRECTORY = Path(__file__).parent / "page"
 CONTENT_TYPES = {
@@ -42,20 +43,24 @@ class PageFile:
         return Response(self.content, headers=self.headers)
 
 
-def add_page_routes(app: FastAPI) -> None:
-    """Register ``/``, ``/docs`` and ``/page/…``; they are for browsers and stay out of OpenAPI."""
-    files = {path.name: PageFile(path) for path in DIRECTORY.iterdir()}
+class PageRoutes:
+    """``/``, ``/docs`` and ``/page/…``: for browsers."""
 
-    @app.get("/", include_in_schema=False)
-    async def page(request: Request) -> Response:
-        return files["index.html"].answer(request)
+    def __init__(self) -> None:
+        self._files = {path.name: PageFile(path) for path in DIRECTORY.iterdir()}
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        return files["docs.html"].answer(request)
+    def add_to(self, app: FastAPI) -> None:
+        register(app, "/", self.page)
+        register(app, "/docs", self.docs)
+        register(app, "/page/{name}", self.page_file)
 
-    @app.get("/page/{name}", include_in_schema=False)
-    async def page_file(request: Request, name: str) -> Response:
-        if name not in files:
+    async def page(self, request: Request) -> Response:
+        return self._files["index.html"].answer(request)
+
+    async def docs(self, request: Request) -> Response:
+        return self._files["docs.html"].answer(request)
+
+    async def page_file(self, request: Request, name: str) -> Response:
+        if name not in self._files:
             raise NotFound("there is nothing at this path")
-        return files[name].answer(request)
+        return self._files[name].answer(request)

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from service import __version__
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TextTooLong
-from service.failure import Failure, Internal, Invalid, MethodNotAllowed, NotFound, Unavailable
+from service.failure import Internal, Invalid, NotFound, Unavailable
 from service.http.openapi import document
-from service.http.page_routes import add_page_routes
+from service.http.page_routes import PageRoutes
+from service.http.registration import json_body, register
 from service.http.request_body import TokenizeRequest, parse_tokenize, place, texts_of
 from service.metrics import Metrics
 from service.queueing.predictor import Predictor
@@ -45,27 +46,45 @@ def add_routes(
     # A slash too many is a wrong path like any other, not a redirect.
     app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
-    add_page_routes(app)
-    document(app, bundle.manifest.name)
+    document(app, bundle.manifest.name, settings.root_path)
+    PageRoutes().add_to(app)
+    InformationRoutes(settings, bundle, predictor, metrics).add_to(app)
 
-    @app.get("/livez", tags=["health"])
-    async def livez() -> Status:
+
+class InformationRoutes:
+    """Health, what is served, its metrics, and the tokens of texts."""
+
+    def __init__(
+        self, settings: Settings, bundle: Bundle, predictor: Predictor, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._bundle = bundle
+        self._predictor = predictor
+        self._metrics = metrics
+
+    def add_to(self, app: FastAPI) -> None:
+        register(app, "/livez", self.livez)
+        register(app, "/readyz", self.readyz)
+        register(app, "/health", self.readyz)
+        register(app, "/info", self.info)
+        if self._settings.metrics:
+            register(app, "/metrics", self.scrape, response_class=Response)
+        register(app, "/tokenize", self.tokenize, openapi_extra=json_body(TokenizeRequest))
+
+    async def livez(self) -> Status:
         """The process answers."""
         return Status(status="alive")
 
-    @app.get("/readyz", tags=["health"])
-    async def readyz() -> Status:
-        """Every worker is connected and warm: send traffic."""
-        if not predictor.ready:
-            raise Unavailable("not every worker is ready")
+    async def readyz(self) -> Status:
+        """Every worker has been connected and warm, one at least is, and one that died is about to
+        come back: send traffic. A worker that fails to start again makes this 503."""
+        if not self._predictor.ready:
+            raise Unavailable("the service is starting or ending, or lacks a worker")
         return Status(status="ready")
 
-    app.get("/health", tags=["health"])(readyz)
-
-    @app.get("/info", tags=["information"])
-    async def info() -> dict[str, Any]:
+    async def info(self) -> dict[str, Any]:
         """What is served, by which backend and why."""
-        manifest = bundle.manifest
+        manifest = self._bundle.manifest
         return {
             "service": {
                 "version": __version__,
@@ -75,7 +94,7 @@ def add_routes(
             "model": {
                 "name": manifest.name,
                 "version": manifest.version,
-                "digest": bundle.digest,
+                "digest": self._bundle.digest,
                 "labels": manifest.labels,
                 "cell": manifest.cell,
                 "sizes": manifest.sizes.model_dump(),
@@ -83,31 +102,28 @@ def add_routes(
             },
             "workers": [
                 link.hello.model_dump(exclude={"warm_up"}) if link.hello else None
-                for link in predictor.dispatcher.links
+                for link in self._predictor.dispatcher.links
             ],
             "limits": {
-                name: getattr(settings, name)
+                name: getattr(self._settings, name)
                 for name in ("max_tokens", "max_body_bytes", "max_texts", "timeout_ms")
             },
         }
 
-    if settings.metrics:
+    async def scrape(self) -> Response:
+        """Prometheus text format."""
+        content_type = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(self._metrics.exposition(), media_type=content_type)
 
-        @app.get("/metrics", tags=["information"], response_class=Response)
-        async def scrape() -> Response:
-            """Prometheus text format."""
-            content_type = "text/plain; version=0.0.4; charset=utf-8"
-            return Response(metrics.exposition(), media_type=content_type)
-
-    @app.post("/tokenize", tags=["predict"], openapi_extra=_json_body(TokenizeRequest))
-    async def tokenize(request: Request) -> list[list[Token]]:
+    async def tokenize(self, request: Request) -> list[list[Token]]:
         """The tokens of each text, as the model sees them; always a list of lists."""
         exchange = request.scope["exchange"]
-        body = await exchange.read_body(request.receive, settings.max_body_bytes)
-        texts, batch = texts_of(parse_tokenize(body).inputs, settings.max_texts)
+        body = await exchange.read_body(request.receive, self._settings.max_body_bytes)
+        texts, batch = texts_of(parse_tokenize(body).inputs, self._settings.max_texts)
+        predictor, max_tokens = self._predictor, self._settings.max_tokens
         return await predictor.in_thread(
             lambda: [
-                _tokens(predictor, text, settings.max_tokens, place(index, batch))
+                _tokens(predictor, text, max_tokens, place(index, batch))
                 for index, text in enumerate(texts)
             ]
         )
@@ -124,28 +140,17 @@ def _tokens(predictor: Predictor, text: str, max_tokens: int, where: str) -> lis
     ]
 
 
-def _json_body(model: type[BaseModel]) -> dict[str, Any]:
-    content = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def _answer_errors_in_one_form(app: FastAPI) -> None:
     """What Starlette and FastAPI find wrong goes up to the gateway like our own failures."""
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> NoReturn:
-        raise _failure(request, error)
+        # The gateway has found the path in the table; a setting may have switched its route off.
+        if error.status_code == 404:
+            raise NotFound("there is nothing at this path")
+        raise Internal(str(error.detail))
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> NoReturn:
         problem = error.errors()[0]
         raise Invalid(f"{problem['loc'][-1]}: {problem['msg']}")
-
-
-def _failure(request: Request, error: HTTPException) -> Failure:
-    if error.status_code == 404:
-        return NotFound("there is nothing at this path")
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return MethodNotAllowed(f"{request.method} is not allowed here", allowed)
-    return Internal(str(error.detail))

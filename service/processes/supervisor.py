@@ -9,12 +9,12 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
-import litserve
-
-from service.metrics import MetricsRow
-from service.processes.worker_starts import WorkerStarts
-from service.worker.inference_api import InferenceApi
+from service.process_tree import bind_forked_children
+from service.processes.lit_server import LitServer
+from service.processes.worker_processes import WorkerProcesses
+from service.signals import let_signals_through
 
 LOOK_SECONDS = 0.05
 REPEAT_SECONDS = 0.5
@@ -24,43 +24,49 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """A dead worker is started anew at once; how often it may fail is its own affair.
+    """A worker that died is started anew at once, one that fails to start after ever longer pauses.
 
     A worker that does not get ready in time is as good as dead. A dead API process or manager,
-    and a worker that dies before the service has started, end the service with exit code 1, so
-    that whatever supervises it starts it anew: a service that is half there is never left running.
+    a worker that dies before the service has started, and too long a time without any worker end
+    the service with exit code 1, so that whatever supervises it starts it anew: a service that
+    lacks a part is never left running.
     """
 
     def __init__(
-        self,
-        server: litserve.LitServer,
-        api: InferenceApi,
-        listener: socket.socket,
-        starts: WorkerStarts,
-        metrics: MetricsRow,
+        self, server: LitServer, workers: WorkerProcesses, listener: socket.socket
     ) -> None:
         self._server = server
+        self._workers = workers
         self._listener = listener
-        self._starts = starts
-        self._api = api
-        self._metrics = metrics
         self._main_pid = os.getpid()
         self._stopping = threading.Event()
         self.exit_code = 0
 
-    def start(self) -> None:
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-        threading.Thread(target=self._watch, daemon=True, name="supervisor").start()
+    def run(self, serve: Callable[[], None]) -> int:
+        """Look after the processes that ``serve`` starts, until it returns; the exit code."""
+        try:
+            signal.signal(signal.SIGTERM, self._stop)
+            signal.signal(signal.SIGINT, self._stop)
+            let_signals_through()  # before there are threads and processes, which inherit the mask
+            threading.Thread(target=self._watch, daemon=True, name="supervisor").start()
+            bind_forked_children()
+            serve()
+        except KeyboardInterrupt:
+            pass  # told to end while still starting
+        except Exception as error:
+            self._give_up(f"LitServe failed: {type(error).__name__}: {error}")
+        finally:
+            self._end_children()
+        return self.exit_code
 
-    def give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         """End the service as failed."""
         if not self._stopping.is_set():
             logger.error("%s; the service ends", reason)
             self._stopping.set()
         self.exit_code = 1
 
-    def end_children(self) -> None:
+    def _end_children(self) -> None:
         """Whatever is left when LitServe has finished ends now, within a bound."""
         self._stopping.set()
         stop_at = time.monotonic() + END_SECONDS_LIMIT
@@ -82,7 +88,8 @@ class Supervisor:
             others: set[str] = set()
             while not self._stopping.wait(LOOK_SECONDS):
                 others = self._look_after_others(others)
-                self._replace_lost_workers()
+                if reason := self._replace_lost_workers():
+                    self._fail(reason)
             self._drain()
         except Exception as error:
             self._fail(f"supervision failed: {type(error).__name__}: {error}")
@@ -94,27 +101,15 @@ class Supervisor:
         """The names of all processes but the workers, ``others`` being those of the last look."""
         alive = {child.name for child in multiprocessing.active_children()}
         dead = others - alive
+        # One that died within a moment of its start is among the others of no look.
+        dead |= {child.name for child in self._server.api_processes if not child.is_alive()}
         if dead:
             self._fail(f"{dead.pop()} died")
         return {name for name in alive if name != "inference-worker"}
 
-    def _replace_lost_workers(self) -> None:
-        workers = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
-        for worker_id, worker in enumerate(workers):
-            if self._starts.overdue(worker_id):
-                lost = f"worker {worker_id} was not ready within {self._starts.seconds_limit:g} s"
-                worker.kill()
-            elif not worker.is_alive():
-                lost = f"worker {worker_id} died"
-            else:
-                continue
-            if not self._api_processes():
-                self._fail(f"{lost} while the service was starting")
-                return
-            logger.error("%s and is started anew", lost)
-            self._metrics.count("worker_restarts")
-            self._starts.begin(worker_id)
-            workers[worker_id] = self._server.launch_single_inference_worker(self._api, worker_id)
+    def _replace_lost_workers(self) -> str | None:
+        processes = getattr(self._server, "inference_workers", [])  # LitServe's run makes it
+        return self._workers.look(processes, service_started=bool(self._api_processes()))
 
     def _drain(self) -> None:
         """While the API processes answer what they have read."""
@@ -140,5 +135,5 @@ class Supervisor:
         return [child for child in children if child.name.startswith("LitServer")]
 
     def _fail(self, reason: str) -> None:
-        self.give_up(reason)
+        self._give_up(reason)
         os.kill(self._main_pid, signal.SIGTERM)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from service import wire
+from service.awake_clock import AwakeClock
 from service.cost_model import CostModel
 from service.failure import DeadlinePassed, Internal
 from service.metrics import MetricsRow
@@ -69,6 +70,11 @@ class Dispatcher:
             if lane is not None:
                 self.links[lane.number].cancel(text)
         self._hand_out()
+
+    def refuse_unsent(self, failure: Exception) -> None:
+        """Nobody is left to run what waits."""
+        for text in self.scheduler.unsent:
+            self.abandon(text.prediction, failure)
 
     def link_ready(self, link: WorkerLink) -> None:
         assert link.hello is not None
@@ -142,7 +148,9 @@ class Dispatcher:
             link.flush()
 
     async def _watch_for_hangs(self) -> None:
+        clock = AwakeClock(2 * WATCH_SECONDS)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self.scheduler.excuse(clock.tick())
             for lane in self.scheduler.stalled(now(), self._cost.predict):
                 self.links[lane.number].kill_worker()

@@ -19,10 +19,13 @@ from service.queueing.admission import Admission
 from service.queueing.dispatcher import Dispatcher
 from service.queueing.watch import Watch
 from service.settings import Settings
+from service.worker_health import WorkerHealth
 
 # Tokenising runs at 0.6 to 1.6 MB/s, by text and machine: above this it would hold up every other
 # request for milliseconds, far longer than handing it to a thread costs.
 INLINE_CHARACTERS = 4096
+WATCH_SECONDS = 0.5
+NO_WORKER = "no worker can be started"
 
 Result = TypeVar("Result")
 
@@ -36,9 +39,11 @@ class Predictor:
         tokenizer: TextTokenizer,
         allotment: Allotment,
         draining: Draining,
+        health: WorkerHealth,
     ) -> None:
         self._settings = settings
         self._draining = draining
+        self._health = health
         # Two micro-batches: one to run and one to choose from, shared by the API processes.
         self._credit_tokens = 2 * settings.micro_batch_tokens // allotment.api_servers
         self._was_complete = False
@@ -58,17 +63,21 @@ class Predictor:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
         self.dispatcher = Dispatcher(self.cost, self._admission, self._credit_tokens, metrics)
         self.dispatcher.start(socket_paths)
+        self._watch = asyncio.create_task(self._watch_for_workers())
 
     def stop(self) -> None:
+        self._watch.cancel()
         self.dispatcher.stop()
         self._threads.shutdown(wait=False)
 
     @property
     def ready(self) -> bool:
-        """Every worker was ready at the start, one at least is now, and the end has not begun."""
+        """Every worker was ready at the start, one at least is now, none keeps failing to come
+        back, and the end has not begun."""
         ready = self.dispatcher.scheduler.workers_ready
         self._was_complete = self._was_complete or ready == len(self.dispatcher.links)
-        return self._was_complete and ready > 0 and not self._draining.begun
+        healthy = ready > 0 and not self._health.any_fails
+        return self._was_complete and healthy and not self._draining.begun
 
     async def predict(
         self,
@@ -142,7 +151,16 @@ class Predictor:
         workers = self.dispatcher.scheduler.workers_ready
         if not workers and not self._was_complete:
             raise Unavailable("the service is starting: no worker is ready yet")
+        if not workers and self._health.all_fail:
+            raise Unavailable(NO_WORKER)
         backlog_texts, backlog_tokens = self.dispatcher.scheduler.backlog
         return self._admission.admit(
             characters, texts, deadline_at - now(), backlog_texts, backlog_tokens, workers
         )
+
+    async def _watch_for_workers(self) -> None:
+        """What was let in while a dead worker was about to come back may have waited in vain."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self.dispatcher.scheduler.workers_ready and self._health.all_fail:
+                self.dispatcher.refuse_unsent(Unavailable(NO_WORKER))

@@ -71,6 +71,11 @@ class Scheduler(Generic[Text]):
             tokens += suspect.tokens
         return texts, tokens
 
+    @property
+    def unsent(self) -> list[Text]:
+        """What no worker holds."""
+        return [*self._queue, *self._suspects]
+
     def open(self, lane: Lane[Text], now: float) -> None:
         """The worker is ready."""
         lane.progress_at = now
@@ -127,6 +132,11 @@ class Scheduler(Generic[Text]):
         lane.carries_suspect = False
         self._suspects += [text for text in unanswered if not text.started_alone]
         return [text for text in unanswered if text.started_alone]
+
+    def excuse(self, slept_seconds: float) -> None:
+        """This process slept, and the workers may have: no progress was to be seen meanwhile."""
+        for lane in self.lanes:
+            lane.progress_at += slept_seconds
 
     def stalled(
         self, now: float, predict_seconds: Callable[[int, int, int], float]

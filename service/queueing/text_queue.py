@@ -1,6 +1,7 @@
 """The texts that wait in the API process, in the order in which they are due. Pure state."""
 
 import heapq
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 # A text is due when it has waited this many times its own cost: a short one soon, a long one
@@ -35,6 +36,9 @@ class TextQueue(Generic[Text]):
         self.tokens = 0
         self._heap: list[tuple[float, int, Text]] = []
         self._pushed = 0
+
+    def __iter__(self) -> Iterator[Text]:
+        return (text for _, _, text in self._heap if text.waiting)
 
     def push(self, text: Text) -> None:
         text.waiting = True

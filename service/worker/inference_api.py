@@ -2,10 +2,9 @@
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 import litserve
@@ -22,7 +21,7 @@ from service.engine.tokenizer import TokenIds
 from service.json_log import log_json
 from service.process_tree import die_with
 from service.wire import Hello
-from service.worker.start_backoff import StartBackoff
+from service.worker.shared_bundle import SharedBundle
 
 # The first pass of a shape is several times dearer than the next: caches, arenas, autotuning.
 WARM_UP_TEXTS = (1, 4, 16)
@@ -36,7 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
-    """``batch → predict → unbatch`` over the bundle's classifier. Pickled into every worker."""
+    """``batch → predict → unbatch`` over the bundle's classifier. Pickled into every worker.
+
+    ``ready`` is the end of a pipe on which each worker tells the main process its number and
+    process id, once it has said hello.
+    """
 
     def __init__(
         self,
@@ -45,13 +48,13 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         threads: int,
         max_tokens: int,
         trust_torchscript: bool,
-        state_directory: Path,
+        ready: Connection,
         **litapi_options: object,
     ) -> None:
         super().__init__(**litapi_options)
-        self._bundle_directory = bundle.directory
-        self._bundle_digest = bundle.digest
-        self._state_directory = state_directory
+        self._bundle = SharedBundle(bundle)
+        self._ready = ready
+        self._said_ready = False
         self._backend_name: BackendName = backend
         self._threads = threads
         self._max_tokens = max_tokens
@@ -63,20 +66,14 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
         die_with(self._main_pid)
         log_json()
         worker_id = int(os.environ["LITSERVE_WORKER_ID"])
-        self._starts = StartBackoff.of(self._state_directory, worker_id)
-        self._starts.begin()
         try:
-            bundle = Bundle(self._bundle_directory)
-            if bundle.digest != self._bundle_digest:
-                raise BundleError(
-                    f"the bundle {bundle.directory} changed since the service started"
-                )
+            bundle = self._bundle.load()
             if device == "cpu":  # CUDA maps more than any such limit before it loads anything
                 limit_memory()
             selection = self.open_backend(bundle, device)
         except (BundleError, BackendError) as error:
             logger.error("%s", error)
-            sys.stderr.flush()
+            logging.shutdown()
             # LitServe would print a traceback over the sentence.
             os._exit(1)
         self._backend = selection.backend
@@ -93,7 +90,9 @@ class InferenceApi(litserve.LitAPI):  # type: ignore[misc]
 
     def started(self) -> None:
         """The worker has said hello: from now on whoever heard it notices if it hangs."""
-        self._starts.succeed()
+        if not self._said_ready:
+            self._ready.send_bytes(b"%d %d" % (self.hello.worker_id, self.hello.pid))
+            self._said_ready = True
 
     def open_backend(self, bundle: Bundle, device: str) -> "Selection":
         """Raises BundleError or BackendError when nothing can serve the bundle on the device."""

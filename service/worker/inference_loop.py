@@ -58,11 +58,17 @@ class InferenceLoop(LitLoop):  # type: ignore[misc]
             self._settings.micro_batch_ms / 1e3,
         )
         worker = Worker(lit_api, cutter, cost)
-        worker.listen(socket_path(self._socket_directory, lit_api.hello.worker_id))
+        path = socket_path(self._socket_directory, lit_api.hello.worker_id)
+        try:
+            worker.listen(path)
+        except OSError as error:
+            logger.error("the socket %s can't be made: %s", path, error.strerror)
+            sys.stderr.flush()
+            os._exit(1)  # LitServe would call run again
         worker.serve()
         # LitServe would call run again, and the interpreter would take 0.3 s to tear down what the
         # kernel frees at once.
-        sys.stderr.flush()
+        logging.shutdown()
         os._exit(0)
 
 

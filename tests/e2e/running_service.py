@@ -41,6 +41,7 @@ class RunningService:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         environment = {**os.environ, "SENTIMENT_PORT": str(self.port), **settings}
+        environment.pop("SENTIMENT_REQUIRE_TOOLS", None)  # ours; the service would warn of it
         self.process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True
         )

@@ -5,8 +5,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -177,6 +180,101 @@ def test_when_litserves_manager_is_killed_everything_ends() -> None:
             assert service.wait_for_end() == 1
         assert "SyncManager-1 died; the service ends" in service.log
         assert load.wrong == []
+
+
+# Stands in front of the package that the settings need, until the test has sent its signal.
+GATED = """
+import sys
+from pathlib import Path
+
+Path({gate!r}).read_text()
+sys.path.remove(str(Path(__file__).parent))
+del sys.modules["pydantic_settings"]
+import pydantic_settings
+"""
+
+
+def masks(process: psutil.Process) -> tuple[int, int]:
+    """The signals that the process holds back and those that it has handlers for: proc(5)."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().split("\n")
+    fields = dict(line.split(":\t") for line in lines if ":\t" in line)
+    return int(fields["SigBlk"], 16), int(fields["SigCgt"], 16)
+
+
+def is_prepared_for(number: int, process: psutil.Process) -> bool:
+    """Whether the kernel keeps this signal for the process instead of acting for it."""
+    return any(mask & 1 << (number - 1) for mask in masks(process))
+
+
+@pytest.mark.parametrize("as_pid_1", [False, True], ids=["plain", "as process 1"])
+def test_a_signal_before_anything_has_been_loaded_ends_the_start_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_pid_1: bool
+) -> None:
+    temporary, gate = tmp_path / "tmp", tmp_path / "gate"
+    temporary.mkdir()
+    os.mkfifo(gate)
+    (tmp_path / "pydantic_settings.py").write_text(GATED.format(gate=str(gate)))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    python = [sys.executable, "-m", "service"]
+    command = python
+    if as_pid_1:
+        if os.geteuid() != 0:
+            pytest.skip("unshare --pid needs root")
+        command = [system_tool("unshare"), "--pid", "--fork", "--mount-proc", *python]
+    with running_service(wait=False, command=command, workers=1) as service:
+
+        def main_process() -> psutil.Process | None:
+            process = psutil.Process(service.process.pid)
+            found = process.children() if as_pid_1 else [process]
+            return next((one for one in found if one.cmdline() == python), None)
+
+        def prepared() -> bool:
+            process = main_process()
+            return process is not None and is_prepared_for(signal.SIGTERM, process)
+
+        wait_until(prepared, "the signal would be kept")
+        process = main_process()
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        gate.write_text("go on")
+        assert service.wait_for_end() == 0, service.log
+        assert "serving" not in service.log
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """The socket of LitServe's manager finds room below it, as it does below any usual TMPDIR."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
+def test_what_a_killed_service_leaves_is_swept_by_the_next_one(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, sockets = short_path / "tmp", short_path / "sockets"
+    for directory in (temporary, sockets):
+        directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    options: dict[str, Any] = {"workers": 1, "socket_directory": sockets}
+    with running_service(**options) as killed:
+        everyone = killed.processes()
+        killed.process.kill()
+        assert_all_end(everyone)
+    left = {*temporary.iterdir(), *sockets.iterdir()}
+    assert len(left) == 2
+    with running_service(**options) as alive:
+        kept = {*temporary.iterdir(), *sockets.iterdir()}
+        assert len(kept) == 2
+        assert not kept & left
+        with running_service(**options) as another:
+            assert kept < {*temporary.iterdir(), *sockets.iterdir()}
+            assert another.stop() == 0
+        assert kept == {*temporary.iterdir(), *sockets.iterdir()}
+        assert alive.predict("lovely").status_code == 200
+        assert alive.stop() == 0
+    assert [*temporary.iterdir(), *sockets.iterdir()] == []
 
 
 def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:

@@ -111,7 +111,13 @@ def test_a_path_that_does_not_exist(service: RunningService, path: str) -> None:
 def test_a_method_that_is_not_allowed(service: RunningService, method: str, path: str) -> None:
     response = service.client.request(method, path)
     assert_error(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == {"/predict": "POST", "/livez": "GET"}[path]
+    assert (
+        response.headers["allow"]
+        == {
+            "/predict": "POST, OPTIONS",
+            "/livez": "GET, HEAD, OPTIONS",
+        }[path]
+    )
 
 
 def test_headers_over_the_limit(service: RunningService) -> None:

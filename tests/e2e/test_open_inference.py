@@ -72,6 +72,22 @@ def test_the_platform_is_that_of_the_backend_that_serves(
     assert client.get_model_metadata("sentiment")["platform"] == BACKENDS[backend].platform
 
 
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_the_client_may_compress(
+    client: triton.InferenceServerClient, algorithm: str, binary: bool
+) -> None:
+    plain = client.infer("sentiment", [tensor([3], binary)])
+    result = client.infer(
+        "sentiment",
+        [tensor([3], binary)],
+        request_compression_algorithm=algorithm,
+        response_compression_algorithm=algorithm,
+    )
+    assert np.array_equal(result.as_numpy("label"), plain.as_numpy("label"))
+    assert np.abs(result.as_numpy("scores") - plain.as_numpy("scores")).max() <= 1e-5
+
+
 def test_all_outputs_come_without_asking(client: triton.InferenceServerClient) -> None:
     result = client.infer("sentiment", [tensor([3], True)], request_id="mine")
     assert result.as_numpy("scores").shape == (3, 2)

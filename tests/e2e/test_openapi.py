@@ -51,7 +51,9 @@ def test_every_request_example_is_answered(service: RunningService, schema: dict
 
 def test_errors_are_documented_in_their_one_form(schema: dict[str, Any]) -> None:
     predict = schema["paths"]["/predict"]["post"]["responses"]
-    assert set(predict) == {"200", "401", "413", "422", "429", "500", "503", "504"}
+    assert set(predict) == {
+        *("200", "400", "401", "413", "415", "422", "429", "500", "501", "503", "504"),
+    }
     assert set(predict["429"]["headers"]) == {"x-request-id", "retry-after", "retry-after-ms"}
     assert "HTTPValidationError" not in schema["components"]["schemas"]
     for operations in schema["paths"].values():

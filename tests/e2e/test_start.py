@@ -1,9 +1,11 @@
 """Starts that can't succeed say why in one sentence; two that can do not disturb each other."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from service.settings import SHIPPED_BUNDLE
 from tests.e2e.load import Load
-from tests.e2e.running_service import assert_all_end, running_service
+from tests.e2e.running_service import assert_all_end, running_service, wait_until
 from tests.e2e.system_tool import system_tool
 
 
@@ -70,6 +72,29 @@ def test_a_port_that_somebody_else_listens_on() -> None:
         assert f"port {port} on 127.0.0.1 can't be listened on" in refused_start(port=port)
 
 
+def test_of_two_services_that_start_at_once_on_one_port_one_serves_and_the_other_ends() -> None:
+    with (
+        running_service(wait=False, workers=1) as one,
+        running_service(wait=False, workers=1, port=one.port) as other,
+    ):
+        both = [one, other]
+        wait_until(lambda: any(s.process.poll() is not None for s in both), "one ends", 60.0)
+        served, ended = sorted(both, key=lambda service: service.process.poll() is not None)
+        assert ended.wait_for_end() in (1, 2)  # by whether the other listened already when it came
+        sentence = f"port {one.port} on 127.0.0.1 can't be listened on: Address already in use"
+        assert sentence in ended.log
+        assert "serving" not in ended.log
+        assert "Traceback" not in ended.log
+        wait_until(lambda: "serving sentiment" in served.log, "the other serves", 60.0)
+        assert one.predict("lovely").status_code == 200
+        assert one.worker_pids() == [worker.pid for worker in served.workers()]
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # nvidia-smi may be installed here
+    assert "device cuda: nvidia-smi lists no GPU on this machine" in refused_start(device="cuda")
+
+
 def test_a_bundle_that_is_missing_or_newer_or_not_what_was_pinned(tmp_path: Path) -> None:
     assert "no such directory" in refused_start(bundle=tmp_path / "nowhere")
     manifest = json.loads((SHIPPED_BUNDLE / "manifest.json").read_text())
@@ -92,6 +117,26 @@ def test_a_model_file_that_was_damaged_ends_the_start_with_a_sentence(tmp_path: 
         assert_all_end(everyone)
         assert "model.onnx has" in service.log
         assert "Traceback" not in service.log
+
+
+def test_variables_that_are_no_settings_are_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SENTIMENT_SERVICE_PORT", "8000")
+    monkeypatch.setenv("SENTIMENT_MAX_TOKEN", "9")
+    with running_service(wait=False, bundle="/nowhere") as service:
+        assert service.wait_for_end() == 2
+        assert "Kubernetes made them: SENTIMENT_SERVICE_PORT" in service.log
+        assert "SENTIMENT_MAX_TOKEN is no setting" in service.log
+
+
+def test_closed_standard_error_is_no_failure() -> None:
+    command = ["/bin/sh", "-c", f'exec "{sys.executable}" -m service 2>&- >&-']
+    with running_service(command=command, workers=1) as service:
+        assert service.predict("lovely").status_code == 200
+        for process in service.processes():
+            assert Path(f"/proc/{process.pid}/fd/2").readlink() == Path(os.devnull)
+        assert service.stop() == 0
 
 
 def test_two_services_side_by_side_answer_for_themselves(tmp_path: Path) -> None:

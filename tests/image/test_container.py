@@ -51,11 +51,12 @@ def test_its_health_check_passes_while_it_is_ready(
     assert checked.returncode == 0, checked.stderr
 
 
-def test_its_health_check_fails_where_nothing_listens(
+def test_its_health_check_fails_where_no_service_runs(
     container: RunningContainer, image: BuiltImage
 ) -> None:
     command = image.config["Healthcheck"]["Test"][1:]
-    assert container.run("env", "SENTIMENT_PORT=1", *command).returncode == 1
+    assert container.run("mkdir", "-p", "/tmp/elsewhere").returncode == 0
+    assert container.run("env", "TMPDIR=/tmp/elsewhere", *command).returncode == 1
 
 
 def test_prometheus_scrapes_it_with_the_shipped_configuration(

@@ -92,3 +92,20 @@ def test_help_names_every_command(
     shown = capsys.readouterr().out
     for command in ("fetch-data", "train", "export", "verify", "evaluate", "card"):
         assert command in shown
+
+
+@pytest.mark.parametrize(
+    ("device", "part"),
+    [("cuda:99", "device cuda:99: torch sees"), ("gpu", "device gpu is none of")],
+)
+def test_a_device_that_is_not_there_ends_training_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    configuration: Path,
+    tmp_path: Path,
+    device: str,
+    part: str,
+) -> None:
+    options = ("--config", configuration, "--data", tmp_path, "--run", tmp_path / "run")
+    assert run_main(monkeypatch, "train", *options, "--device", device) == 1
+    assert_one_sentence(capsys, part)

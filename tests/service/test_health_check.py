@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from service.health_check import ready
+from service.processes.scratch_directory import scratch_directory
 from tests.e2e.running_service import free_port
 
 
@@ -33,10 +36,30 @@ def listener(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
 
 def test_only_a_service_that_says_200_is_ready(listener: tuple[int, int]) -> None:
     port, code = listener
-    assert ready(port) is (code == 200)
+    assert ready(f"http://127.0.0.1:{port}") is (code == 200)
 
 
-def test_exit_code_is_1_where_nothing_listens() -> None:
-    environment = {**os.environ, "SENTIMENT_PORT": str(free_port())}
+def exit_code(temporary_files: Path) -> int:
+    environment = {**os.environ, "TMPDIR": str(temporary_files)}
     command = [sys.executable, "-m", "service.health_check"]
-    assert subprocess.run(command, env=environment, check=False).returncode == 1
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+@pytest.fixture
+def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_the_running_service_is_found_and_asked(
+    listener: tuple[int, int], temporary_files: Path
+) -> None:
+    port, code = listener
+    with scratch_directory(f"http://127.0.0.1:{port}"):
+        assert exit_code(temporary_files) == (0 if code == 200 else 1)
+        with scratch_directory(f"http://127.0.0.1:{free_port()}"):  # where nothing listens
+            assert exit_code(temporary_files) == 1
+
+
+def test_exit_code_is_1_where_no_service_runs(temporary_files: Path) -> None:
+    assert exit_code(temporary_files) == 1

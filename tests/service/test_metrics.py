@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.metrics import CODES, GAUGES, HISTOGRAMS, REASONS, ROUTES, Metrics
+from service.failure import REASONS
+from service.metrics import CODES, GAUGES, HISTOGRAMS, Metrics
 from service.prediction import Prediction
+from service.route import METRIC_NAMES
 from service.wire import BatchFacts
 
 
@@ -34,7 +36,7 @@ def test_every_series_is_there_before_anything_has_happened() -> None:
     assert {f"sentiment_{gauge}" for gauge in GAUGES} <= names
     assert "sentiment_worker_restarts_total" in names
     series = samples(metrics())
-    for route in ROUTES:
+    for route in METRIC_NAMES:
         for code in CODES:
             labels = (("code", str(code)), ("route", route))
             assert series["sentiment_requests_total", labels] == 0.0

@@ -43,6 +43,11 @@ def test_a_flag_wins_over_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings(["--port", "8002"]).port == 8002
 
 
+@pytest.mark.parametrize("host", ["localhost", "10.1.2.3", "0.0.0.0", "::", "::1", "fe80::1%eth0"])
+def test_a_host_is_any_address_or_localhost(host: str) -> None:
+    assert read_settings(["--host", host]).host == host
+
+
 def test_lists_are_comma_separated() -> None:
     assert read_settings(["--api-keys", " one ,two,,"]).api_keys == ["one", "two"]
 
@@ -60,7 +65,10 @@ def test_defaults_are_those_that_are_promised() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--host", "localhost"], ["host"]),
+        (["--host", "example.org"], ["host"]),
+        (["--host", "256.0.0.1"], ["host"]),
+        (["--no-worker-seconds", "0"], ["no_worker_seconds"]),
+        (["--cors-origins", "https://a.example,https://b.example/"], ["https://b.example/"]),
         (["--port", "80"], ["port"]),
         (["--port", "70000"], ["port"]),
         (["--port", "http"], ["port"]),

@@ -1,13 +1,13 @@
 /** One LSTM, NumPy beside PyTorch: every gate and state of three steps, and its arithmetic. */
 
-import { byId, element } from "/page/element.js";
-import { show } from "/page/problem.js";
+import { byId, element } from "./element.js";
+import { show } from "./problem.js";
 
 const NAMES = { i: "input gate", f: "forget gate", g: "candidate", o: "output gate", c: "cell state", h: "hidden state" };
 
 export async function startAgreement() {
   try {
-    const { agreement } = await (await fetch("/page/principles.json")).json();
+    const { agreement } = await (await fetch(new URL("principles.json", import.meta.url))).json();
     draw(agreement);
   } catch {
     show(new Error("The numbers of this view can't be loaded."));

@@ -1,9 +1,9 @@
 /** The API as OpenAPI describes it: every operation with its examples, to be tried at once. */
 
-import { byId, element } from "/page/element.js";
-import { attempt, show } from "/page/problem.js";
-import { ask, call } from "/page/service.js";
-import { startTheme } from "/page/theme.js";
+import { byId, element } from "./element.js";
+import { attempt, show } from "./problem.js";
+import { ask, call } from "./service.js";
+import { startTheme } from "./theme.js";
 
 let schema;
 

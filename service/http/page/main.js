@@ -1,14 +1,14 @@
 /** Starts the views, the tabs and the theme. */
 
-import { startAgreement } from "/page/agreement.js";
-import { byId } from "/page/element.js";
-import { startMany } from "/page/many.js";
-import { startPacking } from "/page/packing.js";
-import { startPredict } from "/page/predict.js";
-import { show } from "/page/problem.js";
-import { info } from "/page/service.js";
-import { startShapes } from "/page/shapes.js";
-import { startTheme } from "/page/theme.js";
+import { startAgreement } from "./agreement.js";
+import { byId } from "./element.js";
+import { startMany } from "./many.js";
+import { startPacking } from "./packing.js";
+import { startPredict } from "./predict.js";
+import { show } from "./problem.js";
+import { info } from "./service.js";
+import { startShapes } from "./shapes.js";
+import { startTheme } from "./theme.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const once = { predict: startPredict, many: startMany, packing: startPacking, shapes: startShapes, agreement: startAgreement };

@@ -1,10 +1,10 @@
 /** Many texts: lines or a CSV's column; a table that sorts, filters and downloads. */
 
-import * as csv from "/page/csv.js";
-import { byId, element, percent, seriesColour } from "/page/element.js";
-import { bar } from "/page/predict.js";
-import { attempt, show } from "/page/problem.js";
-import { info, predictMany } from "/page/service.js";
+import * as csv from "./csv.js";
+import { byId, element, percent, seriesColour } from "./element.js";
+import { bar } from "./predict.js";
+import { attempt, show } from "./problem.js";
+import { info, predictMany } from "./service.js";
 
 const EXAMPLE = `I have seen it three times and it gets better.
 The worst two hours of my year.

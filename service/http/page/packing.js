@@ -1,8 +1,8 @@
 /** The typed texts as one batch: padded to a rectangle, and packed step by step. */
 
-import { byId, element, percent, seriesColour } from "/page/element.js";
-import { attempt } from "/page/problem.js";
-import { tokenize } from "/page/service.js";
+import { byId, element, percent, seriesColour } from "./element.js";
+import { attempt } from "./problem.js";
+import { tokenize } from "./service.js";
 
 const EXAMPLE = `Superb.
 I would watch it again tomorrow, and again the day after.

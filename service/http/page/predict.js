@@ -1,8 +1,8 @@
 /** One text: label, confidence, latency by stage, and the words that carried the verdict. */
 
-import { byId, element, percent, seriesColour } from "/page/element.js";
-import { attempt } from "/page/problem.js";
-import { info, predict, predictMany } from "/page/service.js";
+import { byId, element, percent, seriesColour } from "./element.js";
+import { attempt } from "./problem.js";
+import { info, predict, predictMany } from "./service.js";
 
 const EXAMPLES = {
   "A warm one": "A small, generous film. The script wanders, but the two leads are wonderful together and I left smiling.",

@@ -1,6 +1,6 @@
 /** The one place where what went wrong is shown. */
 
-import { byId } from "/page/element.js";
+import { byId } from "./element.js";
 
 /** Run a view's work with its button held; show what fails, clear what failed before. */
 export async function attempt(button, work) {

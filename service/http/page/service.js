@@ -53,12 +53,15 @@ export async function predictMany(texts, onPart, signal, onWait = () => {}) {
   }
 }
 
-/** The bare response to a request, with the API key if one was given. */
+/**
+ * The bare response to a request, with the API key if one was given. The path is taken relative to
+ * the page, since a proxy may have put all of the service below a path of its own.
+ */
 export function ask(method, path, body, signal) {
   const headers = { "content-type": "application/json" };
   const key = sessionStorage.getItem("api-key");
   if (key) headers.authorization = `Bearer ${key}`;
-  return fetch(path, { method, headers, signal, body });
+  return fetch(path.replace(/^\/*/, "./"), { method, headers, signal, body });
 }
 
 /** Body and headers of a good answer; a ServiceError for any other. */

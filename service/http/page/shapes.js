@@ -1,6 +1,6 @@
 /** Shape explorer: what goes in and comes out of RNN, GRU and LSTM, cell by cell. */
 
-import { byId, element, seriesColour, svg } from "/page/element.js";
+import { byId, element, seriesColour, svg } from "./element.js";
 
 export const GATES = { lstm: 4, gru: 3, rnn: 1 };
 const CLASSES = { lstm: "nn.LSTM", gru: "nn.GRU", rnn: "nn.RNN" };

@@ -1,6 +1,6 @@
 /** Light or dark: the system's until somebody switches. */
 
-import { byId } from "/page/element.js";
+import { byId } from "./element.js";
 
 export function startTheme() {
   const root = document.documentElement;

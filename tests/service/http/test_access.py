@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from service.failure import Unauthorized
-from service.http.access import OPEN_PATHS, Access, read_keys
+from service.http.access import Access, read_keys
 from service.settings import SettingError, read_settings
 
 KEYS = ["first-key", "second-ключ"]
@@ -12,9 +12,9 @@ KEYS = ["first-key", "second-ключ"]
 @pytest.mark.parametrize("key", KEYS)
 def test_each_key_opens_as_a_bearer_token_and_as_x_api_key(key: str) -> None:
     access = Access(KEYS)
-    access.check("/predict", {b"authorization": b"Bearer " + key.encode()})
-    access.check("/predict", {b"authorization": b"bearer   " + key.encode()})
-    access.check("/predict", {b"x-api-key": key.encode()})
+    access.check({b"authorization": b"Bearer " + key.encode()})
+    access.check({b"authorization": b"bearer   " + key.encode()})
+    access.check({b"x-api-key": key.encode()})
 
 
 @pytest.mark.parametrize(
@@ -28,25 +28,31 @@ def test_each_key_opens_as_a_bearer_token_and_as_x_api_key(key: str) -> None:
         {b"authorization": b"first-key"},
         {b"x-api-key": b""},
         {b"x-api-key": b"First-key"},
-        {b"authorization": b"Bearer wrong", b"x-api-key": b"first-key"},
+        {b"authorization": b"Bearer wrong", b"x-api-key": b"wrong"},
     ],
 )
 def test_anything_else_is_refused_and_told_how_to_ask(headers: dict[bytes, bytes]) -> None:
     with pytest.raises(Unauthorized) as refusal:
-        Access(KEYS).check("/predict", headers)
+        Access(KEYS).check(headers)
     assert (b"www-authenticate", b"Bearer") in refusal.value.headers
     assert "first" not in str(refusal.value)
 
 
-def test_health_and_metrics_need_no_key_and_without_keys_nothing_does() -> None:
-    for path in OPEN_PATHS:
-        Access(KEYS).check(path, {})
-    Access([]).check("/predict", {})
+@pytest.mark.parametrize("other", [b"Bearer wrong", b"Basic first-key", b"Bearer", b"Digest x=y"])
+def test_a_wrong_key_does_not_hide_a_right_one(other: bytes) -> None:
+    access = Access(KEYS)
+    access.check({b"authorization": other, b"x-api-key": b"first-key"})
+    access.check({b"authorization": b"Bearer first-key", b"x-api-key": b"wrong"})
 
 
-def test_keys_come_from_the_setting_and_from_the_file(tmp_path: Path) -> None:
+def test_without_keys_it_is_open_to_all() -> None:
+    Access([]).check({})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # the latter begins with a mark
+def test_keys_come_from_the_setting_and_from_the_file(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "keys"
-    file.write_text("one\n\n  two \r\nthree")
+    file.write_text("one\n\n  two \r\nthree", encoding=encoding)
     settings = read_settings(["--api-keys=zero", f"--api-key-file={file}"])
     assert read_keys(settings) == ["zero", "one", "two", "three"]
 

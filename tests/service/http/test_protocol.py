@@ -33,7 +33,10 @@ def signals() -> Iterator[list[int]]:
 
 
 class Application:
-    """Answers when ``go`` is set; ``reached`` counts the requests that have come."""
+    """Answers when ``go`` is set; ``reached`` counts the requests that have come.
+
+    What the protocol finds wrong is answered at once, as the gateway does.
+    """
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -41,9 +44,12 @@ class Application:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.reached.release()
-        await self.go.wait()
+        failure = scope["exchange"].failure
+        if failure is None:
+            await self.go.wait()
+        status = failure.status if failure else 200
         headers = [(b"content-length", b"0")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body"})
 
 
@@ -127,6 +133,6 @@ def test_headers_without_end_are_refused() -> None:
     async def send_headers() -> None:
         async with connected(Application(), Draining()) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\n" + b"X-Header: value\r\n" * (HEAD_BYTES_LIMIT // 16))
-            assert b"400 Bad Request" in await answer(reader)
+            assert b"413 Request Entity Too Large" in await answer(reader)
 
     asyncio.run(send_headers())

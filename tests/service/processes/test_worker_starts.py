@@ -1,8 +1,8 @@
-from pathlib import Path
-
-from service.processes.worker_starts import WorkerStarts
-from service.worker.inference_loop import socket_path
-from service.worker.start_backoff import FIRST_SECONDS, StartBackoff
+from service.processes.worker_starts import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    WorkerStarts,
+)
 
 LIMIT = 10.0
 
@@ -15,56 +15,73 @@ class Clock:
         return self.now
 
 
-def test_a_worker_that_has_said_hello_is_never_overdue(tmp_path: Path) -> None:
+def fail(starts: WorkerStarts, times: int) -> list[float]:
+    """The pause after each of so many starts that fail."""
+    pauses = []
+    for _ in range(times):
+        starts.launched(0)
+        pauses.append(starts.lost(0))
+    return pauses
+
+
+def test_a_worker_that_is_ready_is_never_overdue() -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
-    starts.begin(0)
-    StartBackoff.of(tmp_path, 0).begin()
-    socket_path(tmp_path, 0).touch()
-    StartBackoff.of(tmp_path, 0).succeed()
+    starts = WorkerStarts(1, LIMIT, clock)
+    starts.said_ready(0)
     clock.now += LIMIT + 1
     assert not starts.overdue(0)
-    assert not starts.overdue(1)  # was never begun
+    assert starts.any_ready
 
 
-def test_a_start_is_overdue_once_when_its_time_is_up(tmp_path: Path) -> None:
+def test_a_start_is_overdue_when_its_time_is_up() -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
-    starts.begin(0)
+    starts = WorkerStarts(2, LIMIT, clock)
     clock.now += LIMIT - 1
-    starts.begin(1)
+    starts.launched(1)
     assert not starts.overdue(0)
     clock.now += 1
     assert starts.overdue(0)
-    assert not starts.overdue(0)
     assert not starts.overdue(1)
+    assert not starts.any_ready
 
 
-def test_the_socket_of_the_worker_before_does_not_count(tmp_path: Path) -> None:
+def test_a_worker_that_was_ready_is_due_at_once() -> None:
+    starts = WorkerStarts(1, LIMIT, Clock())
+    starts.said_ready(0)
+    assert starts.lost(0) == 0.0
+    assert starts.due(0)
+    assert not starts.failing(0)
+
+
+def test_the_pause_doubles_with_each_start_that_fails_up_to_a_bound() -> None:
+    starts = WorkerStarts(1, LIMIT, Clock())
+    starts.said_ready(0)
+    starts.lost(0)
+    pauses = fail(starts, 40)
+    assert pauses[:3] == [FIRST_PAUSE_SECONDS, 2 * FIRST_PAUSE_SECONDS, 4 * FIRST_PAUSE_SECONDS]
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+
+
+def test_nothing_is_due_or_overdue_in_a_pause() -> None:
     clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
-    socket_path(tmp_path, 0).touch()
-    starts.begin(0)
-    clock.now += LIMIT
-    assert starts.overdue(0)
-
-
-def test_a_worker_that_listens_but_says_nothing_is_overdue(tmp_path: Path) -> None:
-    clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
-    starts.begin(0)
-    StartBackoff.of(tmp_path, 0).begin()
-    socket_path(tmp_path, 0).touch()
-    clock.now += LIMIT
-    assert starts.overdue(0)
-
-
-def test_the_wait_after_failed_starts_comes_on_top(tmp_path: Path) -> None:
-    clock = Clock()
-    starts = WorkerStarts(tmp_path, LIMIT, clock)
-    StartBackoff.of(tmp_path, 0).begin()
-    starts.begin(0)
+    starts = WorkerStarts(1, LIMIT, clock)
+    (pause_seconds,) = fail(starts, 1)
+    assert starts.pausing(0)
+    assert not starts.due(0)
+    clock.now += pause_seconds
+    assert starts.due(0)
     clock.now += LIMIT
     assert not starts.overdue(0)
-    clock.now += FIRST_SECONDS
-    assert starts.overdue(0)
+
+
+def test_a_worker_keeps_failing_from_its_second_failed_start_until_one_succeeds() -> None:
+    starts = WorkerStarts(1, LIMIT, Clock())
+    fail(starts, 1)
+    assert not starts.failing(0)
+    fail(starts, 1)
+    assert starts.failing(0)
+    starts.launched(0)
+    assert starts.failing(0)
+    starts.said_ready(0)
+    assert not starts.failing(0)
+    assert starts.lost(0) == 0.0
