@@ -38,14 +38,13 @@ class HeldFlow(FlowControl):
 class ReadTimer:
     """Gives up on a head or a body that takes too long. Made anew for each of them."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, give_up: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._give_up = give_up
         self._timer: asyncio.TimerHandle | None = None
         self._message: object = None
         self._reads_body = False
 
-    def await_more(self, message: object, reads_body: bool) -> None:
+    def await_more(self, message: object, reads_body: bool, give_up: Callable[[], None]) -> None:
         """Begin, unless it has begun already for this part of this message."""
         if (
             self._timer is None
@@ -54,7 +53,7 @@ class ReadTimer:
         ):
             self.stop()
             self._message, self._reads_body = message, reads_body
-            self._timer = self._loop.call_later(READ_SECONDS_LIMIT, self._give_up)
+            self._timer = self._loop.call_later(READ_SECONDS_LIMIT, give_up)
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -43,7 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = b""  # read ahead, while requests before it wait for their turn
         self._deaf = False  # nothing that still comes is a request
         self._answering: RequestResponseCycle | None = None  # or answered last
-        self._reads = ReadTimer(self.loop, self._give_up)
+        self._reads = ReadTimer(self.loop)
         self._linger: Linger | None = None
         self._half_closed: ResetWatch | None = None
 
@@ -71,8 +71,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         while self.pipeline:  # they were read, so they are counted
             self._start(self.pipeline.pop()[0])
-        # Cycles know their outlet, which knows its connection.
-        self.cycle = self._answering = cast(Any, None)
+        # They know their connection, and would be left to the garbage collector.
+        self.cycle = self._answering = self._linger = self._half_closed = cast(Any, None)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client sends no more. Whether it still reads shows when something is written."""
@@ -210,7 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf or self._linger is not None or self.pipeline:
             self._reads.stop()
         elif self._in_head or self._in_body:
-            self._reads.await_more(self.scope, self._in_body)
+            self._reads.await_more(self.scope, self._in_body, self._give_up)
         else:
             self._reads.stop()
             if self._answering is None or self._answering.response_complete:

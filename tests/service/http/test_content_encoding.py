@@ -35,6 +35,7 @@ PAYLOADS = {
     "noise": RANDOM.randbytes(200_000),
     "zeros": bytes(LIMIT),
     "edge": bytes(OUTPUT_BYTES),
+    "over the edge": bytes(OUTPUT_BYTES + 1),
     "match over the edge": bytes(OUTPUT_BYTES + 200) + b"end",
 }
 

@@ -2,20 +2,25 @@
 
 import asyncio
 import functools
+import gc
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from service.draining import Draining
-from service.http.protocol import HEAD_BYTES_LIMIT, HttpProtocol
+from service.http.exchange import Exchange
+from service.http.protocol import HEAD_BYTES_LIMIT, SLICE_BYTES, HttpProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWER_SECONDS_LIMIT = 30.0
+EVENT_LOOP_READS_BYTES = 256 << 10  # at once
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ class Application:
 
 @asynccontextmanager
 async def connected(
-    application: Application, draining: Draining
+    application: ASGIApp, draining: Draining
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = Config(application, ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
@@ -136,3 +141,71 @@ def test_headers_without_end_are_refused() -> None:
             assert b"413 Request Entity Too Large" in await answer(reader)
 
     asyncio.run(send_headers())
+
+
+def test_requests_ahead_of_their_answers_are_left_unparsed() -> None:
+    async def send_thousands() -> None:
+        application, draining = Application(), Draining()
+        async with connected(application, draining) as (reader, writer):
+            for _ in range(20):
+                writer.write(REQUEST * 1000)
+            await application.reached.acquire()
+            (connection,) = draining.connections
+            assert isinstance(connection, HttpProtocol)
+            for _ in range(100):  # whatever may come in comes in
+                await asyncio.sleep(0)
+            assert 0 < len(connection.pipeline) <= SLICE_BYTES // len(REQUEST) + 1
+            application.go.set()
+            for _ in range(20_000):
+                assert b"200 OK" in await answer(reader)
+            assert not connection.pipeline
+
+    asyncio.run(send_thousands())
+
+
+def test_what_is_read_ahead_of_the_answers_is_bounded() -> None:
+    draining = Draining()
+    unparsed: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        (connection,) = draining.connections
+        assert isinstance(connection, HttpProtocol)
+        unparsed.append(len(connection._unparsed))
+        await receive()  # which goes on with reading, if it can
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    async def send_thousands() -> None:
+        async with connected(application, draining) as (reader, writer):
+            for _ in range(60):
+                writer.write(REQUEST * 1000)  # 1.6 MB in all
+            for _ in range(60_000):
+                await answer(reader)
+
+    asyncio.run(send_thousands())
+    assert 0 < max(unparsed) <= 2 * EVENT_LOOP_READS_BYTES
+
+
+def test_a_connection_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    async def ask_and_leave() -> None:
+        application = Application()
+        application.go.set()
+        async with connected(application, Draining()) as (reader, writer):
+            writer.write(REQUEST * 4 + b"nonsense\r\n\r\n")
+            for _ in range(4):
+                assert b"200 OK" in await answer(reader)
+            assert b"400 Bad Request" in await answer(reader)
+
+    def connections() -> list[object]:
+        kinds = (HttpProtocol, RequestResponseCycle, Exchange)
+        return [found for found in gc.get_objects() if issubclass(type(found), kinds)]
+
+    gc.collect()
+    gc.disable()
+    before = connections()
+    try:
+        asyncio.run(ask_and_leave())
+        assert connections() == before
+    finally:
+        gc.enable()
