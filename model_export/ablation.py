@@ -17,9 +17,9 @@ from model_export.configuration import Configuration, Section
 from model_export.corpus import Corpus, concatenate, encode_file
 from model_export.dataset import find_data_files
 from model_export.errors import ModelExportError, first_problem
-from model_export.machine import best_seconds
 from model_export.prediction import predict_logits
 from model_export.run import Run, load_tensors, write_whole
+from model_export.timing import best_seconds
 from model_export.training import train
 
 TIMED_TEXTS = 64

@@ -29,10 +29,12 @@ from model_export.errors import ModelExportError
 from model_export.golden import golden_texts
 from model_export.prediction import accuracy, predict_logits
 from model_export.run import Run, load_tensors
-from model_export.verify import verify
+from model_export.verify import Report, is_exact, verify
 from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import MANIFEST, Bundle, FileEntry, Manifest, Sizes
 
+# Read by more than the backend that is named after them.
+KEPT_FILES = {"weights.safetensors"}
 TRACED_LENGTHS = (3, 7, 1, 5)
 
 
@@ -70,12 +72,31 @@ def export(run: Run, bundle: Path, data: Path | None, console: Console) -> None:
             shutil.copyfile(run.tokenizer, draft / "tokenizer.json")
             golden = [entry.model_dump() for entry in golden_texts(classifier, tokenizer)]
             (draft / "golden.json").write_text(json.dumps(golden) + "\n", encoding="utf-8")
-            write_manifest(draft, configuration, classifier, training_facts(run, best), metrics)
-        report = verify(draft, data, console)
-        if not report.passed:
-            raise ModelExportError("the bundle failed its verification, so nothing was published")
+            facts = training_facts(run, best)
+            write_manifest(draft, configuration, classifier, facts, metrics, list(BACKENDS))
+        refused = refused_backends(verify(draft, data, console))
+        if refused:
+            for name in refused:
+                console.print(f"published without {name}, which failed its verification")
+                if BACKENDS[name].file not in KEPT_FILES:
+                    (draft / BACKENDS[name].file).unlink()
+            (draft / MANIFEST).unlink()
+            kept = [name for name in BACKENDS if name not in refused]
+            write_manifest(draft, configuration, classifier, facts, metrics, kept)
         publish(draft, bundle)
     console.print(f"published {bundle}: {sum(f.stat().st_size for f in bundle.iterdir()):,} bytes")
+
+
+def refused_backends(report: Report) -> list[str]:
+    """The backends that the bundle can do without and has to.
+
+    Raises:
+        ModelExportError: something failed that no bundle can do without.
+    """
+    names = dict.fromkeys(check.backend for check in report.failures)
+    if any(not name or is_exact(name) for name in names):
+        raise ModelExportError("the bundle failed its verification, so nothing was published")
+    return list(names)
 
 
 def calibrate(
@@ -153,6 +174,7 @@ def write_manifest(
     classifier: Classifier,
     training: dict[str, Any],
     metrics: dict[str, Any],
+    backends: list[str],
 ) -> None:
     files = {}
     for path in sorted(directory.iterdir()):
@@ -172,7 +194,7 @@ def write_manifest(
             directions=2,
         ),
         max_tokens=configuration.max_tokens,
-        backends=list(BACKENDS),
+        backends=backends,
         training=training,
         metrics=metrics,
         files=files,

@@ -17,7 +17,7 @@ from model_export.errors import ModelExportError
 from model_export.generated_texts import FIXED, generate_text
 from model_export.oracle import Oracle
 from model_export.progress import TokenProgress
-from service.engine.backends import Backend
+from service.engine.backends import Backend, BackendError
 from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import Bundle
 from service.engine.golden import GoldenText, prove_backend, prove_tokenizer, read_golden
@@ -40,6 +40,7 @@ class Check:
     found: str
     wanted: str
     passed: bool
+    backend: str = ""  # the one that it is about, if it is about one
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,29 @@ class Report:
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
+    @property
+    def failures(self) -> list[Check]:
+        return [check for check in self.checks if not check.passed]
+
 
 def verify(directory: Path, data: Path | None, console: Console, oracle: bool = False) -> Report:
     """Check a bundle on generated texts and, with ``data``, on its dev files; prints a table.
 
     With ``oracle`` NumPy answers the golden texts from the equations, and all must agree with it.
 
+    A backend that does not load or misses its golden answers is a failed check of its own.
+
     Raises:
-        BundleError, BackendError: the bundle does not even load.
+        BundleError: the bundle does not even load.
     """
     bundle = Bundle(directory)
     tokenizer = TextTokenizer(bundle)
     eager = load_classifier(bundle)
-    exact, coarse = load_backends(bundle)
     golden = read_golden(bundle)
     prove_tokenizer(tokenizer, golden)
-    checks = []
-    for backend in (*exact, *coarse):
-        difference = prove_backend(backend, golden, bundle.manifest.max_tokens)
-        checks.append(Check(f"{backend.name}: golden answers", f"{difference:.1e}", "", True))
+    backends, checks = proven_backends(bundle, golden)
+    exact = [backend for backend in backends if is_exact(backend.name)]
+    coarse = [backend for backend in backends if not is_exact(backend.name)]
     # Words of more than one token leave room below the limit.
     words = [word for word in WORDS if 1.7 * word <= bundle.manifest.max_tokens]
     generated = tokenizer.encode([*FIXED, *(generate_text(count, count) for count in words)])
@@ -84,15 +89,27 @@ def verify(directory: Path, data: Path | None, console: Console, oracle: bool = 
     return report
 
 
-def load_backends(bundle: Bundle) -> tuple[list[Backend], list[Backend]]:
-    """Every backend of a CPU: those that only round otherwise, and the coarser ones."""
-    kinds = [kind for kind in BACKENDS.values() if "cpu" in kind.devices]
-    exact = [kind for kind in kinds if kind.golden_tolerance <= EXACT_TOLERANCE]
-    coarse = [kind for kind in kinds if kind not in exact]
-    return (
-        [kind.load(bundle, "cpu", 1) for kind in exact],
-        [kind.load(bundle, "cpu", 1) for kind in coarse],
-    )
+def proven_backends(bundle: Bundle, golden: list[GoldenText]) -> tuple[list[Backend], list[Check]]:
+    """The backends of a CPU that the bundle names, and what their golden answers say."""
+    backends, checks = [], []
+    for kind in BACKENDS.values():
+        if "cpu" not in kind.devices or kind.name not in bundle.manifest.backends:
+            continue
+        name = f"{kind.name}: golden answers"
+        try:
+            backend = kind.load(bundle, "cpu", 1)
+            difference = prove_backend(backend, golden, bundle.manifest.max_tokens)
+        except BackendError as error:
+            checks.append(Check(name, str(error), "", False, kind.name))
+            continue
+        backends.append(backend)
+        checks.append(Check(name, f"{difference:.1e}", "", True, kind.name))
+    return backends, checks
+
+
+def is_exact(backend: str) -> bool:
+    """Whether it only rounds otherwise; a bundle may do without those that are coarser."""
+    return BACKENDS[backend].golden_tolerance <= EXACT_TOLERANCE
 
 
 def load_classifier(bundle: Bundle) -> Classifier:
@@ -190,9 +207,8 @@ def verify_dev(
         for name, difference in worst.items()
     ]
     for name, count in agreeing.items():
-        checks.append(
-            share_check(f"{name}: labels of {len(texts):,} dev texts", count / len(texts))
-        )
+        share = count / len(texts)
+        checks.append(share_check(f"{name}: labels of {len(texts):,} dev texts", share, name))
         loss = (correct_eager - correct[name]) / len(texts)
         checks.append(Check(f"{name}: accuracy lost on them", f"{loss:.2%}", "", True))
     return checks
@@ -215,8 +231,8 @@ def verify_oracle(
         if tolerance <= EXACT_TOLERANCE:
             tolerance = PROBABILITY_TOLERANCE
         alone = np.concatenate([probabilities(backend, [text]) for text in texts])
-        for company, given in (("alone", alone), ("together", probabilities(backend, texts))):
-            name = f"oracle: {backend.name}, texts {company}"
+        for batching, given in (("alone", alone), ("together", probabilities(backend, texts))):
+            name = f"oracle: {backend.name}, texts {batching}"
             difference = float(np.abs(given - expected).max())
             checks.append(tolerance_check(name, difference, tolerance))
     return checks
@@ -253,8 +269,8 @@ def tolerance_check(
     return Check(name, f"{difference:.1e}", f"≤ {tolerance:.0e}", passed)
 
 
-def share_check(name: str, share: float) -> Check:
-    return Check(name, f"{share:.2%}", f"≥ {AGREEMENT:.0%}", share >= AGREEMENT)
+def share_check(name: str, share: float, backend: str) -> Check:
+    return Check(name, f"{share:.2%}", f"≥ {AGREEMENT:.0%}", share >= AGREEMENT, backend)
 
 
 def print_report(report: Report, console: Console) -> None:

@@ -16,6 +16,7 @@ ALLOWED = {
     "service/processes": {"service.processes", "service.worker", *SERVICE},
     "service": SERVICE,
     "model_export": {"model_export", "service.engine"},
+    "textbook": {"textbook", "model_export", "service.engine"},
     "load_tests": {"load_tests", "service.engine"},
     "release": {"release", *SERVICE},
 }
@@ -57,7 +58,7 @@ def violations(path: str, source: str) -> list[str]:
 def source_files() -> list[Path]:
     return [
         path
-        for name in ("service", "model_export", "load_tests", "release")
+        for name in ("service", "model_export", "textbook", "load_tests", "release")
         for path in (ROOT / name).rglob("*.py")
     ]
 
@@ -78,6 +79,9 @@ def test_imports_stay_within_the_allowed_rooms(path: Path) -> None:
         ("service/queueing/scheduler.py", "from service.worker.inference_api import InferenceApi"),
         ("model_export/train.py", "import service.settings"),
         ("model_export/train.py", "from service import settings"),
+        ("model_export/ablation.py", "from textbook.machine import Machine"),
+        ("textbook/speed.py", "from service.settings import Settings"),
+        ("service/engine/golden.py", "import textbook.speed"),
         ("load_tests/baselines.py", "from model_export.dataset import read"),
         ("service/engine/bundle.py", "import safetensors"),
     ],

@@ -30,5 +30,6 @@ def write_random_bundle(directory: Path, cell: str = "lstm") -> Bundle:
     write_models(classifier, directory)
     golden = [entry.model_dump() for entry in golden_texts(classifier, tokenizer)]
     (directory / "golden.json").write_text(json.dumps(golden))
-    write_manifest(directory, configuration, classifier, {}, {})
+    # How far dynamic int8 is off in so small a model depends on the processor.
+    write_manifest(directory, configuration, classifier, {}, {}, ["torchscript", "onnx"])
     return Bundle(directory)

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -79,12 +80,29 @@ def test_a_directory_of_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_nothing_is_published_when_int8_disagrees_too_often(
-    trained: Run, opinions: Path, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+def test_a_bundle_is_published_without_the_int8_that_disagrees_too_often(
+    trained: Run, opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "INT8_AGREEMENT", 1.01)  # more than any model can reach
+    monkeypatch.setattr(verify, "AGREEMENT", 1.01)  # more than any model can reach
+    console = Console(file=io.StringIO(), width=200)
+    export(trained, tmp_path / "bundle", opinions, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "published without onnx-int8" in console.file.getvalue()
+    bundle = Bundle(tmp_path / "bundle")
+    assert bundle.manifest.backends == ["torchscript", "onnx"]
+    assert not (bundle.directory / "model.int8.onnx").exists()
+    assert set(bundle.manifest.files) == {
+        path.name for path in bundle.directory.iterdir() if path.name != "manifest.json"
+    }
+
+
+def test_nothing_is_published_when_a_form_that_only_rounds_differs(
+    trained: Run, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # less than any difference
+    monkeypatch.setattr(verify.tolerance_check, "__defaults__", (-1.0,))
     with pytest.raises(ModelExportError, match="nothing was published"):
-        export(trained, tmp_path / "bundle", opinions, console)
+        export(trained, tmp_path / "bundle", None, console)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,8 +9,7 @@ from rich.console import Console
 from safetensors.numpy import load, save
 
 from model_export.__main__ import main
-from model_export.verify import load_backends, verify_oracle
-from service.engine.backends.registry import BACKENDS
+from model_export.verify import proven_backends, verify_oracle
 from service.engine.bundle import Bundle
 from service.engine.golden import read_golden
 from tests.model_export.random_bundle import write_random_bundle
@@ -19,11 +18,12 @@ SHIPPED = Path(__file__).parents[2] / "models" / "sentiment"
 
 
 def failures(bundle: Bundle) -> set[str]:
-    exact, coarse = load_backends(bundle)
-    backends = [*exact, *coarse]
-    checks = verify_oracle(bundle, read_golden(bundle), backends, Console(quiet=True))
+    golden = read_golden(bundle)
+    backends, _ = proven_backends(bundle, golden)
+    assert [backend.name for backend in backends] == bundle.manifest.backends
+    checks = verify_oracle(bundle, golden, backends, Console(quiet=True))
     # golden.json; every backend, alone and together
-    assert len(checks) == 1 + 2 * len(BACKENDS)
+    assert len(checks) == 1 + 2 * len(backends)
     return {check.name for check in checks if not check.passed}
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from model_export.errors import ModelExportError
-from model_export.gate_trace import trace_gates
 from model_export.oracle import Oracle
-from model_export.pictures import draw_gates
 from service.engine.logits import softmax
 from service.engine.tokenizer import TextTokenizer
 from tests.model_export.random_bundle import write_random_bundle
+from textbook.gate_trace import trace_gates
+from textbook.pictures import draw_gates
 
 TEXT = "Not bad at all: wonderful!"
 

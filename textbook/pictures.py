@@ -7,9 +7,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_export.gate_trace import GateTrace, trace_gates
 from model_export.reference import pack
 from service.engine.bundle import Bundle
+from textbook.gate_trace import GateTrace, trace_gates
 
 DIRECTORY = Path("docs/pictures")
 # A mixed batch as a busy server cuts it without sorting: a few reviews among sentences.

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from model_export.machine import Machine
 from model_export.shape_contract import ShapeContract
+from textbook.machine import Machine
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What one core of this machine can do: arithmetic per second, and bytes read per second."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +7,8 @@ import numpy as np
 import onnxruntime
 import torch
 from onnx import TensorProto, helper
+
+from model_export.timing import best_seconds
 
 GEMM_SIZE = 768  # three fp32 matrices of this size fit in a shared cache, and hide the call
 MEMORY_BYTES = 256 << 20  # no cache is that large
@@ -45,17 +46,6 @@ def measure_machine(budget_seconds: float = 0.5) -> Machine:
         int8_flop_per_second=flop / best_seconds(int8_product(), budget_seconds),
         bandwidths={size: read_bandwidth(size, budget_seconds) for size in REREAD_BYTES},
     )
-
-
-def best_seconds(call: Callable[[], object], budget_seconds: float) -> float:
-    """The shortest of many runs: whatever else the machine does can only add time."""
-    call()
-    best, end = float("inf"), time.perf_counter() + budget_seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def read_bandwidth(size: int, budget_seconds: float) -> float:

@@ -1,23 +1,20 @@
-"""``python -m model_export roofline``: floors, and how far each way of computing is from them."""
+"""``python -m textbook roofline``: floors, and how far each way of computing is from them."""
 
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
-from threadpoolctl import threadpool_limits
 
-from model_export.machine import MEMORY_BYTES, Machine, measure_machine
-from model_export.pictures import save
-from model_export.roofline import Work, cold_seconds, floor_seconds
 from model_export.shape_contract import GATES, ShapeContract, parameter_count
-from model_export.speed import LOADS, PACKED, Timing, time_ways
 from service.engine.bundle import Bundle
+from textbook.machine import MEMORY_BYTES, Machine, measure_machine
+from textbook.pictures import save
+from textbook.roofline import Work, cold_seconds, floor_seconds
+from textbook.speed import LOADS, Timing, time_ways
+from textbook.speed_report import markdown_table, one_core, speed_table
 
 HIDDEN_SIZES = (128, 256, 512)
 MARKERS = "osD"
@@ -35,8 +32,7 @@ def report_roofline(
         BundleError, BackendError: a form of the model does not load.
     """
     bundle = Bundle(directory)
-    torch.set_num_threads(1)
-    with threadpool_limits(1), Progress(console=console, transient=True) as progress:
+    with one_core(console) as progress:
         task = progress.add_task("measuring the machine", total=None)
         machine = measure_machine(budget_seconds)
         progress.remove_task(task)
@@ -45,7 +41,7 @@ def report_roofline(
     console.print("Per token, 2 layers in 2 directions, texts of 25 tokens:")
     console.print(floor_table(machine))
     for load in LOADS:
-        console.print(speed_table(machine, timings, load))
+        console.print(speed_table(timings, load, machine))
     work = timings[0].work
     console.print(
         f"Cold: reading the {work.stored_bytes / 1e6:.1f} MB of recurrent weights once from memory"
@@ -83,27 +79,6 @@ def floor_table(machine: Machine) -> Table:
             *(f"{work.bytes / work.tokens / 1e3:,.0f}" for work in works),
             *(f"{1e6 * floor_seconds(machine, work) / work.tokens:,.1f}" for work in works),
         )
-    return table
-
-
-def speed_table(machine: Machine, timings: Sequence[Timing], load: str) -> Table:
-    table = markdown_table(load.capitalize(), "µs/token", "× packed", "× floor")
-    shown = [timing for timing in timings if timing.load == load]
-    (packed,) = (timing.seconds for timing in shown if timing.way == PACKED)
-    for timing in shown:
-        table.add_row(
-            timing.way,
-            f"{1e6 * timing.seconds / timing.work.tokens:,.1f}",
-            f"{timing.seconds / packed:,.2f}",
-            f"{timing.seconds / floor_seconds(machine, timing.work):,.1f}",
-        )
-    return table
-
-
-def markdown_table(*columns: str) -> Table:
-    table = Table(box=box.MARKDOWN)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
     return table
 
 

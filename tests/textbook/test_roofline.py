@@ -5,10 +5,10 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from model_export.machine import MEMORY_BYTES, Machine, measure_machine
-from model_export.roofline import Work, cold_seconds, floor_seconds
 from model_export.shape_contract import ShapeContract
 from tests.model_export.recurrent_cases import MODULES
+from textbook.machine import MEMORY_BYTES, Machine, measure_machine
+from textbook.roofline import Work, cold_seconds, floor_seconds
 
 LENGTHS = [7, 5, 1]
 CONTRACT = ShapeContract("lstm", 8, 16, layers=2, bidirectional=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model_export.pictures import draw_packing
+from textbook.pictures import draw_packing
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

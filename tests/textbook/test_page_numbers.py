@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_export.page_numbers import PATH, page_numbers, write_page_numbers
+from textbook.page_numbers import PATH, page_numbers, write_page_numbers
 
 COMMITTED = Path(__file__).parents[2] / PATH
 EXACT = 1e-12

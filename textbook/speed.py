@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from model_export.classifier import Classifier, pad
 from model_export.errors import ModelExportError
-from model_export.machine import best_seconds
 from model_export.oracle import Oracle
 from model_export.reference import Array
-from model_export.roofline import Work
 from model_export.shape_contract import ShapeContract
+from model_export.timing import best_seconds
 from model_export.verify import load_classifier
 from service.engine.backends import Backend
 from service.engine.backends.registry import BACKENDS
@@ -24,12 +23,14 @@ from service.engine.bundle import Bundle
 from service.engine.logits import softmax
 from service.engine.ragged_batch import RaggedBatch
 from service.engine.tokenizer import TokenIds
+from textbook.roofline import Work
 
 Way = Callable[[Sequence[TokenIds]], Array]  # texts to logits (batch, labels), in their order
 
 CELL_MODULES = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
 PACKED = "packed, PyTorch"
 INT8 = "ONNX Runtime, int8"
+SERVED = {"torchscript": "packed, TorchScript", "onnx": "ONNX Runtime, fp32", "onnx-int8": INT8}
 LOADS = {
     "one text of 25 tokens": [25],
     "16 texts of 25 tokens": [25] * 16,
@@ -97,9 +98,11 @@ def open_ways(bundle: Bundle) -> dict[str, Way]:
         "PyTorch cell loop, text by text": partial(cell_by_cell, classifier, cells),
         "PyTorch layers, text by text": partial(text_by_text, classifier),
         PACKED: partial(packed, classifier),
-        "packed, TorchScript": partial(served, BACKENDS["torchscript"].load(bundle, "cpu", 1)),
-        "ONNX Runtime, fp32": partial(served, BACKENDS["onnx"].load(bundle, "cpu", 1)),
-        INT8: partial(served, BACKENDS["onnx-int8"].load(bundle, "cpu", 1)),
+        **{
+            way: partial(served, BACKENDS[name].load(bundle, "cpu", 1))
+            for name, way in SERVED.items()
+            if name in bundle.manifest.backends
+        },
     }
 
 
