@@ -30,14 +30,14 @@ def parser() -> argparse.ArgumentParser:
         summary = (command.__doc__ or "").split("\n")[0]
         subparser = subparsers.add_parser(name, help=summary, description=command.__doc__)
         command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(execute=command.run)
     return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        return int(options.run(options, Console()))
+        return int(options.execute(options, Console()))
     except (ModelExportError, BundleError, BackendError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
