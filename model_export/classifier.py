@@ -69,13 +69,19 @@ class Classifier(nn.Module):
         return logits
 
 
+def multiplies_in_bf16(device: str) -> bool:
+    """Whether the device has such products; on a CPU without AVX-512 oneDNN refuses the LSTM."""
+    return device != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class TrainingForm(nn.Module):
     """The same function with the same parameters, in the form that trains fast on a CPU.
 
     A packed bidirectional layer equals two causal layers, the second over each text reversed
     within its own length. Padding then only trails, so that padded kernels are exact, and their
     backward pass does not grow with the square of the length as that of the packed form does.
-    With ``precision`` bf16 the recurrent layers multiply in half the bits at twice the speed.
+    With ``precision`` bf16 the recurrent layers multiply in half the bits at twice the speed,
+    where the device can; elsewhere they stay in fp32, the same function.
     """
 
     def __init__(
@@ -122,7 +128,8 @@ class TrainingForm(nn.Module):
     def autocast(self) -> torch.autocast:
         """Where products are taken in the form's precision."""
         device = self.classifier.linear.weight.device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16")
+        half = self.precision == "bf16" and multiplies_in_bf16(device)
+        return torch.autocast(device, torch.bfloat16, enabled=half)
 
     def run_half(self, features: Tensor, suffix: str) -> Tensor:
         source = dict(self.classifier.recurrent.named_parameters())

@@ -134,7 +134,8 @@ class Configuration(Section):
     ``{"0": "negative", "1": "positive"}``. ``repeat`` gives texts of a file (``"tweets/train"``)
     more or less than one place in each epoch. ``precision`` is that of the recurrent layers'
     products while training; weights, sums of gradients and everything else stay in fp32. ``bf16``
-    pays on processors with AVX512-BF16 or AMX and is slow elsewhere.
+    pays on processors with AVX512-BF16 or AMX, is slow on others with AVX-512, and is fp32 on those
+    without.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
