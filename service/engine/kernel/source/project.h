@@ -1,0 +1,153 @@
+// Products of a matrix with many rows: the input half of a layer, the table, the linear layer.
+//
+// A tile of `rows` inputs by one block of units is small enough for its sums to stay in registers,
+// so that each weight loaded is used `rows` times. All tiles of a block follow each other, so that
+// the block's weights (8 to 64 KB) come from the nearest cache after the first.
+#pragma once
+
+#include "blob.h"
+
+// The sums are arrays only in the source: fully unrolled, each element is a register. Left to
+// itself gcc 12 keeps the arrays in memory, at half of the speed.
+#if defined(__clang__)
+#define PACKED_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define PACKED_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define PACKED_INLINE inline __attribute__((always_inline))
+
+namespace packed {
+namespace {
+
+constexpr int rows_at_once = 32;
+
+// The largest activation; in int16 it leaves two bits of headroom, 8191 * 2 * 8191 < 2^31 / 16.
+template <class Integer>
+constexpr float activation_scale() {
+    return sizeof(Integer) == 2 ? 8191.0f : 127.0f;
+}
+
+inline int end_of_sum(int columns, int sum) {
+    const int end = (sum + 1) * columns_per_sum;
+    return end < columns ? end : columns;
+}
+
+inline int joined_gates(int cell) { return cell == PACKED_LSTM ? 4 : cell == PACKED_GRU ? 2 : 1; }
+
+struct FloatMatrix {
+    const float *weights, *bias;
+    int blocks, columns;
+
+    FloatMatrix(const void* blob, const Matrix& matrix)
+        : weights(at<float>(blob, matrix.weights)),
+          bias(at<float>(blob, matrix.bias)),
+          blocks(matrix.blocks),
+          columns(matrix.columns) {}
+};
+
+template <class Isa>
+struct IntegerMatrix {
+    const typename Isa::Weight* weights;
+    const float *bias, *scales;
+    const int32_t* corrections;
+    int blocks, columns, sums;
+
+    IntegerMatrix(const void* blob, const Matrix& matrix)
+        : weights(at<typename Isa::Weight>(blob, matrix.weights)),
+          bias(at<float>(blob, matrix.bias)),
+          scales(at<float>(blob, matrix.scales)),
+          corrections(at<int32_t>(blob, matrix.corrections)),
+          blocks(matrix.blocks),
+          columns(matrix.columns),
+          sums(matrix.sums) {}
+};
+
+// result[r][g] += scale[g] * (weights[g] . inputs[r]), the dot product in integers.
+template <class Isa, int gates, int rows>
+PACKED_INLINE void multiply(const IntegerMatrix<Isa>& matrix, int block,
+                            const typename Isa::Activation* const (&inputs)[rows],
+                            typename Isa::Floats (&result)[rows][gates]) {
+    using Floats = typename Isa::Floats;
+    constexpr int lanes = Isa::lanes, width = lanes * Isa::group;
+    const auto* weights = matrix.weights + size_t(block) * matrix.columns * gates * lanes;
+    const float* scales = matrix.scales + size_t(block) * gates * lanes;
+    const int32_t* corrections = matrix.corrections + size_t(block) * matrix.sums * gates * lanes;
+    for (int sum = 0; sum < matrix.sums; sum++, corrections += gates * lanes) {
+        typename Isa::Sums sums[rows][gates];
+        PACKED_UNROLL for (int r = 0; r < rows; r++)
+            PACKED_UNROLL for (int g = 0; g < gates; g++)
+                sums[r][g] = Isa::offset ? Isa::load_sums(corrections + g * lanes) : Isa::zero();
+        const int last = end_of_sum(matrix.columns, sum);
+        for (int k = sum * columns_per_sum; k < last; k += Isa::group, weights += gates * width) {
+            decltype(Isa::load(weights)) w[gates];
+            PACKED_UNROLL for (int g = 0; g < gates; g++) w[g] = Isa::load(weights + g * width);
+            PACKED_UNROLL for (int r = 0; r < rows; r++) {
+                const auto x = Isa::spread(inputs[r] + k);
+                PACKED_UNROLL for (int g = 0; g < gates; g++)
+                    sums[r][g] = Isa::add_products(sums[r][g], x, w[g]);
+            }
+        }
+        PACKED_UNROLL for (int r = 0; r < rows; r++)
+            PACKED_UNROLL for (int g = 0; g < gates; g++)
+                result[r][g] = fused(Floats::from(sums[r][g]), Floats::load(scales + g * lanes),
+                                     result[r][g]);
+    }
+}
+
+// result[r][g] += weights[g] . inputs[r], column after column.
+template <class Isa, int gates, int rows>
+PACKED_INLINE void multiply(const FloatMatrix& matrix, int block,
+                            const float* const (&inputs)[rows],
+                            typename Isa::Floats (&result)[rows][gates]) {
+    using Floats = typename Isa::Floats;
+    constexpr int lanes = Isa::lanes;
+    const float* weights = matrix.weights + size_t(block) * matrix.columns * gates * lanes;
+    for (int k = 0; k < matrix.columns; k++, weights += gates * lanes) {
+        PACKED_UNROLL for (int r = 0; r < rows; r++) {
+            const Floats x = Floats::all(inputs[r][k]);
+            PACKED_UNROLL for (int g = 0; g < gates; g++)
+                result[r][g] = fused(x, Floats::load(weights + g * lanes), result[r][g]);
+        }
+    }
+}
+
+template <class Isa, int gates, int rows, class AnyMatrix, class Input>
+void project_tile(const AnyMatrix& matrix, int block, const Input* const* inputs,
+                  float* const* outputs) {
+    using Floats = typename Isa::Floats;
+    constexpr int lanes = Isa::lanes;
+    const size_t place = size_t(block) * gates * lanes;
+    const Input* tile_inputs[rows];
+    Floats result[rows][gates];
+    PACKED_UNROLL for (int r = 0; r < rows; r++) {
+        tile_inputs[r] = inputs[r];
+        PACKED_UNROLL for (int g = 0; g < gates; g++)
+            result[r][g] = Floats::load(matrix.bias + place + g * lanes);
+    }
+    multiply<Isa, gates, rows>(matrix, block, tile_inputs, result);
+    PACKED_UNROLL for (int r = 0; r < rows; r++)
+        PACKED_UNROLL for (int g = 0; g < gates; g++)
+            result[r][g].store(outputs[r] + place + g * lanes);
+}
+
+template <class Isa, int gates, int rows, class AnyMatrix, class Input>
+void project_tiles(const AnyMatrix& matrix, int block, const Input* const* inputs,
+                   float* const* outputs, int count) {
+    int done = 0;
+    for (; count - done >= rows; done += rows)
+        project_tile<Isa, gates, rows>(matrix, block, inputs + done, outputs + done);
+    if constexpr (rows > 1)
+        project_tiles<Isa, gates, rows - 1>(matrix, block, inputs + done, outputs + done,
+                                            count - done);
+}
+
+// outputs[i] = bias + matrix . inputs[i], each in the order of the blob: [block][gate][unit].
+template <class Isa, int gates, class AnyMatrix, class Input>
+void project(const AnyMatrix& matrix, const Input* const* inputs, float* const* outputs,
+             int count) {
+    for (int block = 0; block < matrix.blocks; block++)
+        project_tiles<Isa, gates, Isa::rows>(matrix, block, inputs, outputs, count);
+}
+
+}  // namespace
+}  // namespace packed
