@@ -172,7 +172,7 @@ def write_manifest(
             directions=2,
         ),
         max_tokens=configuration.max_tokens,
-        backends=list(BACKENDS),
+        backends=[kind.name for kind in BACKENDS.values() if kind.proven_at_export],
         training=training,
         metrics=metrics,
         files=files,

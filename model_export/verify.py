@@ -85,8 +85,8 @@ def verify(directory: Path, data: Path | None, console: Console, oracle: bool = 
 
 
 def load_backends(bundle: Bundle) -> tuple[list[Backend], list[Backend]]:
-    """Every backend of a CPU: those that only round otherwise, and the coarser ones."""
-    kinds = [kind for kind in BACKENDS.values() if "cpu" in kind.devices]
+    """What exports prove on a CPU: backends that only round otherwise, and the coarser ones."""
+    kinds = [k for k in BACKENDS.values() if "cpu" in k.devices and k.proven_at_export]
     exact = [kind for kind in kinds if kind.golden_tolerance <= EXACT_TOLERANCE]
     coarse = [kind for kind in kinds if kind not in exact]
     return (

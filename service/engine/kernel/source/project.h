@@ -6,15 +6,7 @@
 #pragma once
 
 #include "blob.h"
-
-// The sums are arrays only in the source: fully unrolled, each element is a register. Left to
-// itself gcc 12 keeps the arrays in memory, at half of the speed.
-#if defined(__clang__)
-#define PACKED_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define PACKED_UNROLL _Pragma("GCC unroll 16")
-#endif
-#define PACKED_INLINE inline __attribute__((always_inline))
+#include "unrolled.h"
 
 namespace packed {
 namespace {
@@ -62,35 +54,63 @@ struct IntegerMatrix {
           sums(matrix.sums) {}
 };
 
+// sums[r][g] = correction[g] + weights[g] . inputs[r], over `columns` columns. This loop takes nearly
+// all of the time. It is a function of its own, because in a larger one gcc would keep other values
+// in registers and the sums in memory, at a third of the speed.
+template <class Isa, int gates, int rows>
+__attribute__((noinline)) void sum_products(const typename Isa::Weight* weights, int columns,
+                                            const int32_t* corrections,
+                                            const typename Isa::Activation* const* inputs,
+                                            int32_t* to) {
+    constexpr int lanes = Isa::lanes, width = lanes * Isa::group;
+    const typename Isa::Activation* input[rows];
+    typename Isa::Sums sums[rows][gates];
+    each<rows>([&](int r) PACKED_INLINED {
+        input[r] = inputs[r];
+        each<gates>([&](int g) PACKED_INLINED {
+            sums[r][g] = Isa::offset ? Isa::load_sums(corrections + g * lanes) : Isa::zero();
+        });
+    });
+    for (int k = 0; k < columns; k += Isa::group, weights += gates * width) {
+        decltype(Isa::load(weights)) w[gates];
+        each<gates>([&](int g) PACKED_INLINED { w[g] = Isa::load(weights + g * width); });
+        each<rows>([&](int r) PACKED_INLINED {
+            const auto x = Isa::spread(input[r] + k);
+            each<gates>([&](int g) PACKED_INLINED {
+                sums[r][g] = Isa::add_products(sums[r][g], x, w[g]);
+            });
+        });
+    }
+    each<rows>([&](int r) PACKED_INLINED {
+        each<gates>([&](int g) PACKED_INLINED {
+            Isa::store_sums(to + (r * gates + g) * lanes, sums[r][g]);
+        });
+    });
+}
+
 // result[r][g] += scale[g] * (weights[g] . inputs[r]), the dot product in integers.
 template <class Isa, int gates, int rows>
 PACKED_INLINE void multiply(const IntegerMatrix<Isa>& matrix, int block,
-                            const typename Isa::Activation* const (&inputs)[rows],
+                            const typename Isa::Activation* const* inputs,
                             typename Isa::Floats (&result)[rows][gates]) {
     using Floats = typename Isa::Floats;
-    constexpr int lanes = Isa::lanes, width = lanes * Isa::group;
+    constexpr int lanes = Isa::lanes;
     const auto* weights = matrix.weights + size_t(block) * matrix.columns * gates * lanes;
     const float* scales = matrix.scales + size_t(block) * gates * lanes;
     const int32_t* corrections = matrix.corrections + size_t(block) * matrix.sums * gates * lanes;
     for (int sum = 0; sum < matrix.sums; sum++, corrections += gates * lanes) {
-        typename Isa::Sums sums[rows][gates];
-        PACKED_UNROLL for (int r = 0; r < rows; r++)
-            PACKED_UNROLL for (int g = 0; g < gates; g++)
-                sums[r][g] = Isa::offset ? Isa::load_sums(corrections + g * lanes) : Isa::zero();
-        const int last = end_of_sum(matrix.columns, sum);
-        for (int k = sum * columns_per_sum; k < last; k += Isa::group, weights += gates * width) {
-            decltype(Isa::load(weights)) w[gates];
-            PACKED_UNROLL for (int g = 0; g < gates; g++) w[g] = Isa::load(weights + g * width);
-            PACKED_UNROLL for (int r = 0; r < rows; r++) {
-                const auto x = Isa::spread(inputs[r] + k);
-                PACKED_UNROLL for (int g = 0; g < gates; g++)
-                    sums[r][g] = Isa::add_products(sums[r][g], x, w[g]);
-            }
-        }
-        PACKED_UNROLL for (int r = 0; r < rows; r++)
-            PACKED_UNROLL for (int g = 0; g < gates; g++)
-                result[r][g] = fused(Floats::from(sums[r][g]), Floats::load(scales + g * lanes),
-                                     result[r][g]);
+        const int first = sum * columns_per_sum, columns = end_of_sum(matrix.columns, sum) - first;
+        const typename Isa::Activation* part[rows];
+        each<rows>([&](int r) PACKED_INLINED { part[r] = inputs[r] + first; });
+        alignas(64) int32_t sums[rows * gates * lanes];
+        sum_products<Isa, gates, rows>(weights, columns, corrections, part, sums);
+        weights += size_t(columns) * gates * lanes;
+        each<rows>([&](int r) PACKED_INLINED {
+            each<gates>([&](int g) PACKED_INLINED {
+                const Floats products = Floats::from(Isa::load_sums(sums + (r * gates + g) * lanes));
+                result[r][g] = fused(products, Floats::load(scales + g * lanes), result[r][g]);
+            });
+        });
     }
 }
 
@@ -103,11 +123,12 @@ PACKED_INLINE void multiply(const FloatMatrix& matrix, int block,
     constexpr int lanes = Isa::lanes;
     const float* weights = matrix.weights + size_t(block) * matrix.columns * gates * lanes;
     for (int k = 0; k < matrix.columns; k++, weights += gates * lanes) {
-        PACKED_UNROLL for (int r = 0; r < rows; r++) {
+        each<rows>([&](int r) PACKED_INLINED {
             const Floats x = Floats::all(inputs[r][k]);
-            PACKED_UNROLL for (int g = 0; g < gates; g++)
+            each<gates>([&](int g) PACKED_INLINED {
                 result[r][g] = fused(x, Floats::load(weights + g * lanes), result[r][g]);
-        }
+            });
+        });
     }
 }
 
@@ -119,15 +140,18 @@ void project_tile(const AnyMatrix& matrix, int block, const Input* const* inputs
     const size_t place = size_t(block) * gates * lanes;
     const Input* tile_inputs[rows];
     Floats result[rows][gates];
-    PACKED_UNROLL for (int r = 0; r < rows; r++) {
+    each<rows>([&](int r) PACKED_INLINED {
         tile_inputs[r] = inputs[r];
-        PACKED_UNROLL for (int g = 0; g < gates; g++)
+        each<gates>([&](int g) PACKED_INLINED {
             result[r][g] = Floats::load(matrix.bias + place + g * lanes);
-    }
+        });
+    });
     multiply<Isa, gates, rows>(matrix, block, tile_inputs, result);
-    PACKED_UNROLL for (int r = 0; r < rows; r++)
-        PACKED_UNROLL for (int g = 0; g < gates; g++)
+    each<rows>([&](int r) PACKED_INLINED {
+        each<gates>([&](int g) PACKED_INLINED {
             result[r][g].store(outputs[r] + place + g * lanes);
+        });
+    });
 }
 
 template <class Isa, int gates, int rows, class AnyMatrix, class Input>

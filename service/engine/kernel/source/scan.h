@@ -24,14 +24,15 @@ void step_tile(const IntegerMatrix<Isa>& matrix, int block, const Row<Isa>* row)
     const size_t place = size_t(block) * gates * lanes, unit = size_t(block) * lanes;
     const typename Isa::Activation* inputs[rows];
     Floats gate[rows][gates];
-    PACKED_UNROLL for (int r = 0; r < rows; r++) {
+    each<rows>([&](int r) PACKED_INLINED {
         inputs[r] = row[r].previous;
-        PACKED_UNROLL for (int g = 0; g < gates; g++)
+        each<gates>([&](int g) PACKED_INLINED {
             gate[r][g] = Floats::load((g < Cell::joined ? row[r].base : matrix.bias) + place +
                                       g * lanes);
-    }
+        });
+    });
     multiply<Isa, gates, rows>(matrix, block, inputs, gate);
-    PACKED_UNROLL for (int r = 0; r < rows; r++) {
+    each<rows>([&](int r) PACKED_INLINED {
         const Floats apart = Floats::load(row[r].base + place + (gates - 1) * lanes);
         Floats cell = Floats::load(row[r].cell + unit);
         const Floats hidden =
@@ -40,7 +41,7 @@ void step_tile(const IntegerMatrix<Isa>& matrix, int block, const Row<Isa>* row)
         hidden.store(row[r].hidden + unit);
         const float scale = activation_scale<typename Isa::Weight>();
         Isa::store(row[r].next + unit, hidden * Floats::all(scale));
-    }
+    });
 }
 
 template <class Isa, class Cell, int rows>

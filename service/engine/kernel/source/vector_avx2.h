@@ -66,6 +66,9 @@ struct Avx2<int16_t> {
     static Sums load_sums(const int32_t* from) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     }
+    static void store_sums(int32_t* to, Sums sums) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), sums);
+    }
     static __m256i load(const Weight* from) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
     }
@@ -95,6 +98,9 @@ struct Avx2<int8_t> {
     static Sums zero() { return _mm256_setzero_si256(); }
     static Sums load_sums(const int32_t* from) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    }
+    static void store_sums(int32_t* to, Sums sums) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), sums);
     }
     static __m256i load(const Weight* from) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));

@@ -51,6 +51,9 @@ struct Avx512Vnni<int16_t> {
 
     static Sums zero() { return _mm512_setzero_si512(); }
     static Sums load_sums(const int32_t* from) { return _mm512_loadu_si512(from); }
+    static void store_sums(int32_t* to, Sums sums) {
+        _mm512_storeu_si512(to, sums);
+    }
     static __m512i load(const Weight* from) { return _mm512_loadu_si512(from); }
     static Spread spread(const Activation* from) {
         int32_t pair;
@@ -80,6 +83,9 @@ struct Avx512Vnni<int8_t> {
 
     static Sums zero() { return _mm512_setzero_si512(); }
     static Sums load_sums(const int32_t* from) { return _mm512_loadu_si512(from); }
+    static void store_sums(int32_t* to, Sums sums) {
+        _mm512_storeu_si512(to, sums);
+    }
     static __m512i load(const Weight* from) { return _mm512_loadu_si512(from); }
     static Spread spread(const Activation* from) {
         int32_t four;

@@ -56,6 +56,9 @@ struct Neon<int16_t> {
 
     static Sums zero() { return vdupq_n_s32(0); }
     static Sums load_sums(const int32_t* from) { return vld1q_s32(from); }
+    static void store_sums(int32_t* to, Sums sums) {
+        vst1q_s32(to, sums);
+    }
     static int16x4_t load(const Weight* from) { return vld1_s16(from); }
     static Spread spread(const Activation* from) { return vld1_dup_s16(from); }
     static Sums add_products(Sums sums, Spread activations, int16x4_t weights) {
@@ -78,6 +81,9 @@ struct Neon<int8_t> {
 
     static Sums zero() { return vdupq_n_s32(0); }
     static Sums load_sums(const int32_t* from) { return vld1q_s32(from); }
+    static void store_sums(int32_t* to, Sums sums) {
+        vst1q_s32(to, sums);
+    }
     static int8x16_t load(const Weight* from) { return vld1q_s8(from); }
     static Spread spread(const Activation* from) {
         int32_t four;
