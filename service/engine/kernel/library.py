@@ -1,6 +1,8 @@
 """The compiled kernel, found, checked and opened with ctypes, which releases the GIL in calls."""
 
 import ctypes
+import os
+import struct
 from functools import cache
 from pathlib import Path
 
@@ -81,12 +83,11 @@ class Library:
                 f"the packed kernel is not compiled ({path.name} is missing):"
                 " run python -m service.engine.kernel.build"
             )
+        if not is_whole(path):
+            raise KernelError(f"{path} is cut off or no library")
         try:
             self.functions = ctypes.CDLL(str(path))
             abi = self.functions.packed_abi()
-            for name, (result, arguments) in SIGNATURES.items():
-                function = getattr(self.functions, name)
-                function.restype, function.argtypes = result, arguments
         except (OSError, AttributeError) as error:
             raise KernelError(f"{path} is no library of the packed kernel: {error}") from None
         if abi != ABI:
@@ -94,6 +95,9 @@ class Library:
                 f"{path} is the packed kernel's interface {abi}, this service needs {ABI}:"
                 " run python -m service.engine.kernel.build"
             )
+        for name, (result, arguments) in SIGNATURES.items():
+            function = getattr(self.functions, name)
+            function.restype, function.argtypes = result, arguments
         self.arithmetic: int = self.functions.packed_arithmetic()
 
     def instruction_sets(self) -> list[str]:
@@ -124,6 +128,20 @@ class Library:
         """Raise a KernelError for any code but 0."""
         if code:
             raise KernelError(self.functions.packed_error(code).decode())
+
+
+def is_whole(path: Path) -> bool:
+    """Whether an ELF file holds its last part, the table of its sections (ELF-64, figure 3).
+
+    The system's loader maps a file that was cut off, and then reading it kills the process.
+    """
+    with path.open("rb") as file:
+        header, size = file.read(64), os.fstat(file.fileno()).st_size
+    if len(header) < 64 or not header.startswith(b"\x7fELF"):
+        return False
+    (table,) = struct.unpack_from("<Q", header, 0x28)
+    entry_bytes, entries = struct.unpack_from("<HH", header, 0x3A)
+    return bool(0 < table <= size - entry_bytes * entries)
 
 
 @cache

@@ -170,7 +170,8 @@ int32_t packed_check(const void* blob, uint64_t bytes) {
 int32_t packed_arena_bytes(const void* blob, int32_t texts, int32_t tokens, uint64_t* bytes) {
     const Variant* variant = variant_of(blob);
     if (!variant) return PACKED_NO_SUCH_INSTRUCTION_SET;
-    if (texts < 1 || tokens < texts) return PACKED_NO_TEXTS;
+    if (texts < 1) return PACKED_NO_TEXTS;
+    if (tokens < texts) return PACKED_EMPTY_TEXT;
     *bytes = variant->arena_bytes(blob, texts, tokens);
     return PACKED_OK;
 }
