@@ -120,4 +120,5 @@ $(SERVING): .venv/bin/python pyproject.toml constraints.txt
 
 $(DEVELOPMENT): $(SERVING)
 	$(PIP_INSTALL) --editable '.[$(ACCELERATOR),export,load,dev]'
+	$(BIN)/python -m service.engine.kernel.build
 	@touch $@

@@ -73,7 +73,8 @@ def export(run: Run, bundle: Path, data: Path | None, console: Console) -> None:
             golden = [entry.model_dump() for entry in golden_texts(classifier, tokenizer)]
             (draft / "golden.json").write_text(json.dumps(golden) + "\n", encoding="utf-8")
             facts = training_facts(run, best)
-            write_manifest(draft, configuration, classifier, facts, metrics, list(BACKENDS))
+            candidates = [kind.name for kind in BACKENDS.values() if kind.proven_at_export]
+            write_manifest(draft, configuration, classifier, facts, metrics, candidates)
         refused = refused_backends(verify(draft, data, console))
         if refused:
             for name in refused:
@@ -81,7 +82,7 @@ def export(run: Run, bundle: Path, data: Path | None, console: Console) -> None:
                 if BACKENDS[name].file not in KEPT_FILES:
                     (draft / BACKENDS[name].file).unlink()
             (draft / MANIFEST).unlink()
-            kept = [name for name in BACKENDS if name not in refused]
+            kept = [name for name in candidates if name not in refused]
             write_manifest(draft, configuration, classifier, facts, metrics, kept)
         publish(draft, bundle)
     console.print(f"published {bundle}: {sum(f.stat().st_size for f in bundle.iterdir()):,} bytes")

@@ -25,6 +25,7 @@ class BackendKind:
     golden_tolerance: float
     platform: str  # its name in Open Inference Protocol v2
     is_program: bool = False  # its file runs with the rights of the service
+    proven_at_export: bool = True  # a bundle is published only if it works with this backend
 
     def load(self, bundle: Bundle, device: str, threads: int) -> Backend:
         """Raises BundleError or BackendError when it can't run the bundle on the device."""
@@ -64,6 +65,29 @@ _KINDS = (
         # It scales its activations anew for every batch.
         golden_tolerance=0.1,
         platform="onnxruntime_onnx",
+    ),
+    # These two serve where they are asked for by name, any bundle that has weights which the kernel
+    # can compute. ``auto`` and exports leave them alone until the wheels carry the compiled kernel.
+    BackendKind(
+        name="packed",
+        implementation="service.engine.backends.packed:PackedBackend",
+        file="weights.safetensors",
+        devices=("cpu",),
+        automatic_on=(),
+        # Hidden states and weights are rounded to 14 bits.
+        golden_tolerance=1e-3,
+        platform="packed",
+        proven_at_export=False,
+    ),
+    BackendKind(
+        name="packed-int8",
+        implementation="service.engine.backends.packed:PackedBackend",
+        file="weights.safetensors",
+        devices=("cpu",),
+        automatic_on=(),
+        golden_tolerance=0.05,
+        platform="packed",
+        proven_at_export=False,
     ),
 )
 BACKENDS = {kind.name: kind for kind in _KINDS}
