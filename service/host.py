@@ -8,7 +8,6 @@ import logging
 import multiprocessing
 import os
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
@@ -188,7 +187,7 @@ def _lifespan(
         await _first_worker(predictor)
         if refusal := listen(listener, settings):
             logger.error("%s", refusal)
-            sys.stderr.flush()
+            logging.shutdown()
             os._exit(1)  # the supervisor ends the rest
         gc.collect()
         gc.freeze()  # what was made before the first request is never garbage

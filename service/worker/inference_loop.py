@@ -9,7 +9,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -63,7 +62,7 @@ class InferenceLoop(LitLoop):  # type: ignore[misc]
             worker.listen(path)
         except OSError as error:
             logger.error("the socket %s can't be made: %s", path, error.strerror)
-            sys.stderr.flush()
+            logging.shutdown()
             os._exit(1)  # LitServe would call run again
         worker.serve()
         # LitServe would call run again, and the interpreter would take 0.3 s to tear down what the
