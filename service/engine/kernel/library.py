@@ -102,7 +102,7 @@ class Library:
 
     def instruction_sets(self) -> list[str]:
         """What this processor has, fastest first, and ``reference`` at the end."""
-        names = []
+        names: list[str] = []
         while name := self.functions.packed_instruction_set(len(names)):
             names.append(name.decode())
         return names
@@ -119,9 +119,7 @@ class Library:
         if instruction_set is None:
             raise KernelError("the packed kernel needs a processor with AVX2 or NEON")
         if instruction_set not in names:
-            raise KernelError(
-                f"this processor lacks {instruction_set}; it has {', '.join(names)}"
-            )
+            raise KernelError(f"this processor lacks {instruction_set}; it has {', '.join(names)}")
         return instruction_set
 
     def check(self, code: int) -> None:

@@ -39,9 +39,7 @@ class PackedKernel:
         )
         self._memory = threading.local()
 
-    def logits(
-        self, token_ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.integer]
-    ) -> Scores:
+    def logits(self, token_ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.integer]) -> Scores:
         """Logits (texts, labels) of texts that follow each other in ``token_ids`` (tokens,).
 
         Text i is ``token_ids[offsets[i]:offsets[i + 1]]``; ``offsets`` (texts + 1,) begin at 0 and

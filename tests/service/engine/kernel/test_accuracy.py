@@ -35,7 +35,9 @@ def eager_logits(model: Model, texts: Texts) -> Array:
     with torch.inference_mode():
         for text in texts:
             final = recurrent(tensors["embedding.weight"][torch.from_numpy(text)])[1]
-            hidden = final[0] if isinstance(final, tuple) else final  # (layers * directions, hidden)
+            hidden = (
+                final[0] if isinstance(final, tuple) else final
+            )  # (layers * directions, hidden)
             states = hidden[-model.directions :].flatten()
             rows.append(tensors["linear.weight"] @ states + tensors["linear.bias"])
     return torch.stack(rows).numpy()
