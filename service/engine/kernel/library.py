@@ -102,7 +102,7 @@ class Library:
 
     def instruction_sets(self) -> list[str]:
         """What this processor has, fastest first, and ``reference`` at the end."""
-        names = []
+        names: list[str] = []
         while name := self.functions.packed_instruction_set(len(names)):
             names.append(name.decode())
         return names

@@ -16,7 +16,7 @@ from service.engine.kernel import KernelError
 Tensor = npt.NDArray[np.float32]
 
 FILE = "weights.safetensors"
-DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 LARGEST_HEADER = 1 << 20
 # Trained weights stay below 10; beyond this bound sums of them would leave fp32's exact range.
 LARGEST_WEIGHT = 1e4
@@ -54,7 +54,7 @@ def tensor(name: str, entry: Any, data: memoryview) -> Tensor:
     elements = int(np.prod(shape, dtype=object)) if min(shape, default=0) >= 0 else -1
     if not 0 <= start <= end <= len(data) or end - start != elements * dtype.itemsize:
         raise KernelError(f"{FILE} has other bytes for {name} than its shape {shape} needs")
-    values = np.frombuffer(data[start:end], dtype).reshape(shape).astype(np.float32)
+    values: Tensor = np.frombuffer(data[start:end], dtype).reshape(shape).astype(np.float32)
     # A comparison with NaN is false, so this refuses NaN too.
     if not (np.abs(values) <= LARGEST_WEIGHT).all():
         raise KernelError(f"{FILE} has a weight in {name} that is not finite or beyond 1e4")

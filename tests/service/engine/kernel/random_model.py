@@ -34,7 +34,8 @@ class Model:
             bound = 2 / np.sqrt(self.hidden)
             return numbers.uniform(-bound, bound, shape).astype(np.float32)
 
-        tensors = {"embedding.weight": numbers.normal(size=(self.vocabulary, self.embedding))}
+        embedding = numbers.normal(size=(self.vocabulary, self.embedding))
+        tensors = {"embedding.weight": embedding.astype(np.float32)}
         for layer in range(self.layers):
             for suffix in ("", "_reverse")[: self.directions]:
                 columns = outputs if layer else self.embedding
@@ -42,9 +43,9 @@ class Model:
                 tensors[f"recurrent.weight_hh_l{layer}{suffix}"] = draw(rows, self.hidden)
                 tensors[f"recurrent.bias_ih_l{layer}{suffix}"] = draw(rows)
                 tensors[f"recurrent.bias_hh_l{layer}{suffix}"] = draw(rows)
-        tensors["linear.weight"] = 3 * draw(self.labels, outputs)
+        tensors["linear.weight"] = np.float32(3) * draw(self.labels, outputs)
         tensors["linear.bias"] = draw(self.labels)
-        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        return tensors
 
     def kernel(
         self,

@@ -57,7 +57,7 @@ def test_a_cell_or_an_instruction_set_that_there_is_not_is_refused() -> None:
     content = save(Model().tensors())
     with pytest.raises(KernelError, match="computes rnn, gru and lstm, not transformer"):
         prepare(content, "transformer")
-    with pytest.raises(KernelError, match="this processor lacks abacus; it has .*reference"):
+    with pytest.raises(KernelError, match=r"this processor lacks abacus; it has .*reference"):
         prepare(content, "lstm", instruction_set="abacus")
 
 
@@ -84,7 +84,7 @@ def test_a_bad_batch_is_refused_and_the_next_one_answered(
 
 def test_token_ids_of_another_type_are_refused() -> None:
     with pytest.raises(KernelError, match="token ids must be int32"):
-        Model().kernel().logits(np.array([1], np.int64), np.array([0, 1]))  # type: ignore[arg-type]
+        Model().kernel().logits(np.array([1], np.int64), np.array([0, 1]))
 
 
 def test_prepared_weights_that_were_damaged_are_refused() -> None:
@@ -93,7 +93,7 @@ def test_prepared_weights_that_were_damaged_are_refused() -> None:
         PackedKernel(memoryview(blob)[:-64])
     for place in (0, 8, 20, 40, 200, 256, 300):  # all of the header
         blob[place] ^= 1
-        with pytest.raises(KernelError, match="not of this kernel|lacks the instruction set"):
+        with pytest.raises(KernelError, match=r"not of this kernel|lacks the instruction set"):
             PackedKernel(blob)
         blob[place] ^= 1
     PackedKernel(blob)

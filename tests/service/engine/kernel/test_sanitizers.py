@@ -17,7 +17,7 @@ def test_the_sanitizers_find_nothing_in_models_of_many_shapes(tmp_path: Path) ->
         [COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
     done = subprocess.run(
-        [sys.executable, "-m", "tests.service.engine.kernel.sanitized_run", str(library), "30"],
+        [sys.executable, "-m", "tests.service.engine.kernel.sanitized_run", str(library), "20"],
         # Python itself leaves memory behind at its end.
         env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},
         capture_output=True,
@@ -25,4 +25,4 @@ def test_the_sanitizers_find_nothing_in_models_of_many_shapes(tmp_path: Path) ->
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"30 models of {', '.join(load_library().instruction_sets())}"
+    assert done.stdout.strip() == f"20 models of {', '.join(load_library().instruction_sets())}"
