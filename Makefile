@@ -103,8 +103,8 @@ load: $(DEVELOPMENT) ## put load on the service and fail if load_tests/slo.toml 
 tools: ## install the system packages that some tests use (Debian, as root)
 	apt-get update -qq
 	apt-get install --yes --no-install-recommends -qq \
-		buildah chromium debootstrap docker-compose fonts-noto-color-emoji iproute2 nginx-light \
-		prometheus
+		buildah chromium debootstrap docker-compose fonts-noto-color-emoji g++ iproute2 \
+		nginx-light prometheus
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; set PYTHON=…" >&2; exit 1; }
