@@ -68,9 +68,11 @@ class Gateway:
             else:
                 await self._app(scope, receive, self._counting(exchange, send))
         except (Failure, ClientGone) as error:
-            # With its traceback it would hold this frame, which holds it: thousands of refused
-            # bodies would wait for the garbage collector, and then for its pause.
+            # With its traceback, or that of the exception it was made of, it would hold this frame,
+            # which holds it: thousands of refused bodies would wait for the garbage collector, and
+            # then for its pause.
             failure = error.with_traceback(None)
+            failure.__context__ = None
         except Exception as error:
             if exchange.code:  # the answer is half sent: all that is left is to break it off
                 raise
