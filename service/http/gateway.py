@@ -60,9 +60,11 @@ class Gateway:
         try:
             await self._answer(exchange, scope, receive, send)
         except (Failure, ClientGone) as error:
-            # With its traceback it would hold this frame, which holds it: thousands of refused
-            # bodies would wait for the garbage collector, and then for its pause.
+            # With its traceback, or that of the exception it was made of, it would hold this frame,
+            # which holds it: thousands of refused bodies would wait for the garbage collector, and
+            # then for its pause.
             failure = error.with_traceback(None)
+            failure.__context__ = None
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of the tokenizer's Rust is no Exception

@@ -84,7 +84,7 @@ class WireWorker:
     async def die(self) -> None:
         """Like a process that ends: the connection breaks, the listener goes."""
         self._server.close()
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)  # asyncio does it itself from Python 3.13 on
         if self._writer is not None:
             self._writer.close()
             await self._writer.wait_closed()
