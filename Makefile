@@ -119,6 +119,6 @@ $(SERVING): .venv/bin/python pyproject.toml constraints.txt
 	@rm -f .venv/.serving-* .venv/.development-* && touch $@
 
 $(DEVELOPMENT): $(SERVING)
-	$(PIP_INSTALL) --editable '.[$(ACCELERATOR),export,load,dev]'
+	$(PIP_INSTALL) --editable '.[$(ACCELERATOR),train,load,dev]'
 	$(BIN)/python -m service.engine.kernel.build
 	@touch $@

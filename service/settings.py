@@ -17,7 +17,10 @@ from pydantic_settings import (
 from service.engine.backends.registry import BACKENDS, BackendName
 from service.environment import PREFIX, injected
 
-SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "models" / "sentiment"
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries the bundle inside the package, a checkout beside it.
+_WHERE = _PACKAGE if (_PACKAGE / "models").is_dir() else _PACKAGE.parent
+SHIPPED_BUNDLE = _WHERE / "models" / "sentiment"
 
 
 def _split(value: object) -> object:
