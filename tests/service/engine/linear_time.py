@@ -7,6 +7,7 @@ DOUBLINGS = 3
 # Linear work doubles with the input. Quadratic work takes four times as long, 64 over three
 # doublings; caches and allocation explain some of what is between.
 GROWTH_LIMIT = 2.0**DOUBLINGS * 2.0
+TRIES = 5
 
 
 def cpu_seconds(work: Callable[[str], object], text: str) -> float:
@@ -20,5 +21,14 @@ def cpu_seconds(work: Callable[[str], object], text: str) -> float:
 
 
 def growth(work: Callable[[str], object], make: Callable[[int], str], size: int) -> float:
-    """How many times longer ``make(8 * size)`` takes than ``make(size)``."""
-    return cpu_seconds(work, make(size << DOUBLINGS)) / cpu_seconds(work, make(size))
+    """How many times longer ``make(8 * size)`` takes than ``make(size)``: the least of some tries.
+
+    A machine that is busy with others makes linear work look worse, and quadratic work no better.
+    """
+    least = float("inf")
+    for _ in range(TRIES):
+        ratio = cpu_seconds(work, make(size << DOUBLINGS)) / cpu_seconds(work, make(size))
+        least = min(least, ratio)
+        if least < GROWTH_LIMIT:
+            break
+    return least
