@@ -183,7 +183,7 @@ def test_a_client_that_has_left_is_counted_so_when_its_answer_is_there(tmp_path:
 
 def test_a_panic_of_the_tokenizer_has_the_one_form(tmp_path: Path) -> None:
     async def panic(gateway: Gateway, worker: WireWorker) -> None:
-        rust = gateway._predictor.tokenizer._tokenizer
+        rust = gateway._predict._model.predictor._tokenizer._tokenizer
         rust.pre_tokenizer = FixedLength(0)
         for text in (b"short", b"longer than what is tokenised at once " * 200):
             asked = Asked(gateway, b'{"inputs": "%b"}' % text)
