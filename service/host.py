@@ -93,7 +93,7 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
             return ServedModel(bundle, predictor)
 
         server.app.router.lifespan_context = _lifespan(
-            settings, access, metrics, draining, listener, served_model
+            server.app, settings, access, metrics, draining, listener, served_model
         )
         launch = functools.partial(server.launch_single_inference_worker, api)
         own_metrics = metrics.row(allotment.api_servers)
@@ -176,6 +176,7 @@ def _only_routing(app: FastAPI) -> FastAPI:
 
 
 def _lifespan(
+    documented: FastAPI,
     settings: Settings,
     access: Access,
     metrics: Metrics,
@@ -183,7 +184,10 @@ def _lifespan(
     listener: socket.socket,
     served_model: Callable[[MetricsRow], ServedModel],
 ) -> Any:
-    """What an API process does before its first request and after its last one."""
+    """What an API process does before its first request and after its last one.
+
+    LitServe serves a shallow copy of ``documented``, whose OpenAPI route still asks the original.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -192,7 +196,7 @@ def _lifespan(
         draining.listen()
         row = metrics.row(app.response_queue_id)  # type: ignore[attr-defined]
         model = served_model(row)
-        app.state.front = _front(app, settings, access, metrics, row, model)
+        app.state.front = _front(documented, settings, access, metrics, row, model)
         model.predictor.start()
         await _first_worker(model.predictor)
         if refusal := listen(listener, settings):
