@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from service.http.open_inference_routes import OpenInferenceRoutes
 from service.http.predict import PredictEndpoint
 from service.http.predict_spec import PredictSpec
 from service.http.protocol import HttpProtocol
+from service.http.reply import ReplyWriter
 from service.http.routes import add_routes
-from service.http.served_model import ServedModel
 from service.json_log import log_json
-from service.metrics import Metrics, MetricsRow
+from service.metrics import Metrics
 from service.processes.listener import bind_listener, listen, local_url
 from service.processes.lit_server import make_lit_server, run_lit_server
 from service.processes.scratch_directory import scratch_directory
@@ -83,25 +83,16 @@ def serve(settings: Settings, api_class: type[InferenceApi] = InferenceApi) -> i
         server = make_lit_server(settings, api, allotment)
         workers = allotment.workers * len(server.devices)
         health = WorkerHealth(workers)
+        predictor = Predictor(settings, tokenizer, allotment, draining, health)
+        front = _front(server.app, settings, bundle, predictor, metrics, access)
         socket_paths = [socket_path(directory, number) for number in range(workers)]
-
-        def served_model(row: MetricsRow) -> ServedModel:
-            """Each API process makes its own."""
-            predictor = Predictor(
-                settings, tokenizer, allotment.api_servers, socket_paths, row, draining, health
-            )
-            return ServedModel(bundle, predictor)
-
         server.app.router.lifespan_context = _lifespan(
-            server.app, settings, access, metrics, draining, listener, served_model
+            settings, bundle, predictor, draining, metrics, socket_paths, listener
         )
         launch = functools.partial(server.launch_single_inference_worker, api)
         own_metrics = metrics.row(allotment.api_servers)
         processes = WorkerProcesses(settings, workers, launch, ready, health, own_metrics)
-
-        def protocol(**uvicorn_options: Any) -> HttpProtocol:
-            return HttpProtocol(draining, server.app.state.front, **uvicorn_options)
-
+        protocol = functools.partial(HttpProtocol, draining, front)
         return Supervisor(server, processes, listener).run(
             lambda: run_lit_server(server, settings, allotment.api_servers, listener, protocol)
         )
@@ -144,18 +135,19 @@ def _inference_api(
 def _front(
     app: FastAPI,
     settings: Settings,
-    access: Access,
+    bundle: Bundle,
+    predictor: Predictor,
     metrics: Metrics,
-    row: MetricsRow,
-    model: ServedModel,
+    access: Access,
 ) -> ASGIApp:
     """The ASGI application that every request meets first; behind it, FastAPI's routes."""
-    add_routes(app, settings, model, metrics)
-    OpenInferenceRoutes(settings, model).add_to(app)
+    reply = ReplyWriter(bundle.manifest.labels, bundle.manifest.version)
+    add_routes(app, settings, bundle, predictor, metrics)
+    OpenInferenceRoutes(settings, bundle, predictor, reply).add_to(app)
     front: ASGIApp = Gateway(
         _only_routing(app),
-        metrics=row,
-        predict=PredictEndpoint(settings, model),
+        predictor=predictor,
+        predict=PredictEndpoint(settings, predictor, reply),
         access=access,
         log_every_request=settings.access_log,
     )
@@ -176,29 +168,23 @@ def _only_routing(app: FastAPI) -> FastAPI:
 
 
 def _lifespan(
-    documented: FastAPI,
     settings: Settings,
-    access: Access,
-    metrics: Metrics,
+    bundle: Bundle,
+    predictor: Predictor,
     draining: Draining,
+    metrics: Metrics,
+    socket_paths: list[Path],
     listener: socket.socket,
-    served_model: Callable[[MetricsRow], ServedModel],
 ) -> Any:
-    """What an API process does before its first request and after its last one.
-
-    LitServe serves a shallow copy of ``documented``, whose OpenAPI route still asks the original.
-    """
+    """What an API process does before its first request and after its last one."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # LitServe's own lifespan polls a response queue that nothing here uses.
         log_json()
         draining.listen()
-        row = metrics.row(app.response_queue_id)  # type: ignore[attr-defined]
-        model = served_model(row)
-        app.state.front = _front(documented, settings, access, metrics, row, model)
-        model.predictor.start()
-        await _first_worker(model.predictor)
+        predictor.start(socket_paths, metrics.row(app.response_queue_id))  # type: ignore[attr-defined]
+        await _first_worker(predictor)
         if refusal := listen(listener, settings):
             logger.error("%s", refusal)
             logging.shutdown()
@@ -206,10 +192,10 @@ def _lifespan(
         gc.collect()
         gc.freeze()  # what was made before the first request is never garbage
         gc.set_threshold(50_000, 20, 100)  # requests leave no cycles: looking for them is waste
-        announcement = asyncio.create_task(_announce(settings, model))
+        announcement = asyncio.create_task(_announce(settings, bundle, predictor))
         yield
         announcement.cancel()
-        model.predictor.stop()
+        predictor.stop()
 
     return lifespan
 
@@ -217,18 +203,18 @@ def _lifespan(
 async def _first_worker(predictor: Predictor) -> None:
     """Until somebody can answer: LitServe says that a worker is ready just before it listens."""
     stop_at = time.monotonic() + FIRST_WORKER_SECONDS_LIMIT
-    while not any(predictor.workers) and time.monotonic() < stop_at:
+    while not predictor.dispatcher.scheduler.workers_ready and time.monotonic() < stop_at:
         await asyncio.sleep(0.005)
 
 
-async def _announce(settings: Settings, model: ServedModel) -> None:
-    while not model.predictor.ready:
+async def _announce(settings: Settings, bundle: Bundle, predictor: Predictor) -> None:
+    while not predictor.ready:
         await asyncio.sleep(0.01)
-    hello = next(filter(None, model.predictor.workers), None)
+    manifest, hello = bundle.manifest, predictor.dispatcher.links[0].hello
     logger.info(
         "serving %s %s at http://%s:%d (%s, %s)",
-        model.manifest.name,
-        model.manifest.version,
+        manifest.name,
+        manifest.version,
         f"[{settings.host}]" if ":" in settings.host else settings.host,
         settings.port,
         hello.backend if hello else "",

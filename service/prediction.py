@@ -1,72 +1,43 @@
-"""One request on its way through the service, and the texts that it waits for."""
+"""One request on its way through the service: its texts, its clock marks, its answer."""
 
 import asyncio
 import time
 
 from service.engine.tokenizer import TokenIds
-from service.wire import BatchFacts
 
 
 class Text:
-    """One piece of work: a text that runs once, for everyone who waits for it.
-
-    Whoever waits no longer leaves. What nobody waits for need not run, and it must run in time for
-    the most patient of those who do.
-    """
+    """One text of a request, from the queue to its logits."""
 
     __slots__ = (
         "deadline_at",
         "due_at",
+        "index",
+        "prediction",
         "sent_at",
         "started_alone",
         "text_id",
         "token_ids",
         "tokens",
-        "waiters",
         "waiting",
     )
 
-    def __init__(self, text_id: int, token_ids: TokenIds, due_at: float) -> None:
-        self.text_id = text_id
+    def __init__(self, token_ids: TokenIds, index: int, prediction: "Prediction") -> None:
         self.token_ids = token_ids  # (time,)
         self.tokens = len(token_ids)
-        self.due_at = due_at
-        self.deadline_at = 0.0
+        self.index = index
+        self.prediction = prediction
+        self.text_id = 0
+        self.due_at = 0.0
+        self.deadline_at = prediction.deadline_at
         self.sent_at = 0.0
         self.waiting = False  # in the queue
         self.started_alone = False  # after a worker's death, in a micro-batch of its own
-        self.waiters: tuple[Waiter, ...] = ()
 
     @property
     def wanted(self) -> bool:
         """Somebody still waits for it."""
-        return bool(self.waiters)
-
-    def join(self, waiter: "Waiter") -> None:
-        self.waiters = (*self.waiters, waiter)
-        self.deadline_at = max(self.deadline_at, waiter.prediction.deadline_at)
-
-    def leave(self, prediction: "Prediction") -> None:
-        """Nothing of this prediction waits here any more."""
-        left = tuple(waiter for waiter in self.waiters if waiter.prediction is not prediction)
-        if left and len(left) < len(self.waiters):
-            self.deadline_at = max(waiter.prediction.deadline_at for waiter in left)
-        self.waiters = left
-
-    def end(self) -> "tuple[Waiter, ...]":
-        """Those who waited, now that there is something to tell them."""
-        waiters, self.waiters = self.waiters, ()
-        return waiters
-
-
-class Waiter:
-    """A place in a prediction that a text is to fill."""
-
-    __slots__ = ("index", "prediction")
-
-    def __init__(self, prediction: "Prediction", index: int) -> None:
-        self.prediction = prediction
-        self.index = index
+        return not self.prediction.answered.done()
 
 
 class Prediction:
@@ -102,37 +73,15 @@ class Prediction:
     ) -> None:
         self.truncated = truncated  # texts that were cut to fit
         self.deadline_at = deadline_at
-        self.predicted_wait_seconds = predicted_wait_seconds
-        self.tokens = sum(map(len, token_ids))
+        self.texts = [Text(ids, index, self) for index, ids in enumerate(token_ids)]
+        self.tokens = sum(text.tokens for text in self.texts)
         self.logits: list[list[float]] = [[]] * len(token_ids)  # texts × labels
         self.remaining = len(token_ids)
-        self.texts: list[Text] = []  # that it waits for or has waited for
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.predicted_wait_seconds = predicted_wait_seconds
         self.queued_at = self.sent_at = self.received_at = 0.0
         self.started_at = self.finished_at = 0.0
         self.batch_texts = 0
-
-    def wait_for(self, text: Text, index: int) -> None:
-        """The answer to ``text`` is the one at ``index`` here."""
-        text.join(Waiter(self, index))
-        self.texts.append(text)
-
-    def take(
-        self,
-        index: int,
-        logits: list[float],
-        sent_at: float,
-        received_at: float,
-        facts: BatchFacts,
-    ) -> None:
-        """One of its texts has run; with the last one it is answered."""
-        self.logits[index] = logits
-        self.sent_at, self.received_at = sent_at, received_at
-        self.started_at, self.finished_at = facts.started_at, facts.finished_at
-        self.batch_texts = facts.texts
-        self.remaining -= 1
-        if not self.remaining:
-            self.answered.set_result(None)
 
     def fail(self, failure: Exception) -> None:
         if not self.answered.done():

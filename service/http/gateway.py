@@ -26,8 +26,8 @@ from service.http.access import Access
 from service.http.exchange import Exchange, error_body
 from service.http.predict import PredictEndpoint
 from service.http.reply import server_timing
-from service.metrics import MetricsRow
 from service.prediction import now
+from service.queueing.predictor import Predictor
 from service.route import ALL_METHODS
 
 HEADER_BYTES_LIMIT = 32 << 10
@@ -41,20 +41,21 @@ class Gateway:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: MetricsRow,
+        predictor: Predictor,
         predict: PredictEndpoint,
         access: Access,
         log_every_request: bool,
     ) -> None:
         self._app = app
-        self._metrics = metrics
+        self._predictor = predictor
         self._predict = predict
         self._access = access
         self._log_every_request = log_every_request
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        metrics = self._predictor.metrics
         exchange: Exchange = scope["exchange"]
-        self._metrics.count("inflight_requests")
+        metrics.count("inflight_requests")
         failure: Failure | ClientGone | None = None
         try:
             await self._answer(exchange, scope, receive, send)
@@ -74,7 +75,7 @@ class Gateway:
             logger.error("%s\n%s", type(error).__name__, where, extra=_log_fields(exchange))
             failure = Internal("an internal error")
         finally:
-            self._metrics.count("inflight_requests", -1.0)
+            metrics.count("inflight_requests", -1.0)
         if failure is not None:
             self._count(exchange, failure.status, failure.rejection)
         if isinstance(failure, Failure):
@@ -118,7 +119,7 @@ class Gateway:
 
     def _count(self, exchange: Exchange, code: int, rejection: str | None = None) -> None:
         """Before the answer is sent, so that whoever has it finds it counted in any process."""
-        metrics = self._metrics
+        metrics = self._predictor.metrics
         exchange.code = code
         metrics.count_request(exchange.metric_name, code)
         if rejection is not None and exchange.method == "POST":

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 
 from service import __version__
 from service.engine.backends.registry import BACKENDS
+from service.engine.bundle import Bundle
 from service.failure import NotFound, Unavailable
 from service.http.open_inference import (
     LABEL,
@@ -19,24 +20,25 @@ from service.http.open_inference import (
 )
 from service.http.predict import deadline
 from service.http.registration import json_body, register
-from service.http.reply import probabilities
-from service.http.request_body import check_count
-from service.http.served_model import ServedModel
-from service.http.wording import Wording
+from service.http.reply import ReplyWriter, probabilities
+from service.http.request_body import texts_of
 from service.prediction import now
+from service.queueing.predictor import Predictor
 from service.settings import Settings
 
-WORDING = Wording("inputs[0].data", batch=True)
 CONTENT_TYPES = (b"application/json", b"application/octet-stream")
 
 
 class OpenInferenceRoutes:
     """``/v2`` and what is below it; a request for another model's name is a 404."""
 
-    def __init__(self, settings: Settings, model: ServedModel) -> None:
+    def __init__(
+        self, settings: Settings, bundle: Bundle, predictor: Predictor, reply: ReplyWriter
+    ) -> None:
         self._settings = settings
-        self._model = model
-        self._manifest = model.manifest
+        self._manifest = bundle.manifest
+        self._predictor = predictor
+        self._reply = reply
 
     def add_to(self, app: FastAPI) -> None:
         register(app, "/v2", self.server_metadata)
@@ -70,13 +72,13 @@ class OpenInferenceRoutes:
         """Inputs and outputs of the model; the labels stand in the order of its scores."""
         self._check_name(name)
         labels = self._manifest.labels
-        hello = next(filter(None, self._model.predictor.workers), None)
-        if hello is None:
+        hellos = [link.hello for link in self._predictor.dispatcher.links if link.hello]
+        if not hellos:
             raise Unavailable("no worker is ready to say what runs the model")
         return {
             "name": self._manifest.name,
             "versions": [self._manifest.version],
-            "platform": BACKENDS[hello.backend].platform,
+            "platform": BACKENDS[hellos[0].backend].platform,
             "inputs": [{"name": TEXT, "datatype": "BYTES", "shape": [-1]}],
             "outputs": [
                 {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
@@ -101,17 +103,17 @@ class OpenInferenceRoutes:
         exchange = request.scope["exchange"]
         body = await exchange.read_body(request.receive, settings.max_body_bytes, CONTENT_TYPES)
         json_bytes = exchange.headers.get(b"inference-header-content-length")
-        asked, texts = parse_request(body, json_bytes)
-        check_count(len(texts), settings.max_texts, WORDING.field)
+        asked, inputs = parse_request(body, json_bytes)
+        texts, batch = texts_of(list(inputs), settings.max_texts)
         deadline_at = deadline(exchange, None, settings.timeout_ms)
-        prediction = await self._model.predict(exchange, texts, deadline_at, None, WORDING)
+        prediction = await self._predictor.predict(exchange, texts, batch, deadline_at)
         scores = np.array(list(map(probabilities, prediction.logits)), dtype=np.float32)
         answer, json_end = pack_reply(asked, name, manifest.version, manifest.labels, scores)
         response = Response(answer, media_type="application/json")
         if json_end is not None:
             response.headers["content-type"] = "application/octet-stream"
             response.headers["inference-header-content-length"] = str(json_end)
-        response.raw_headers += self._model.reply.headers(prediction, exchange.started_at, now())
+        response.raw_headers += self._reply.headers(prediction, exchange.started_at, now())
         return response
 
     def _check_name(self, name: str) -> None:
@@ -119,5 +121,5 @@ class OpenInferenceRoutes:
             raise NotFound("there is no model of this name")
 
     def _check_ready(self) -> None:
-        if not self._model.predictor.ready:
+        if not self._predictor.ready:
             raise Unavailable("not every worker is ready")

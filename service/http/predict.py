@@ -5,32 +5,32 @@ from typing import Any
 from service.engine.tokenizer import Side
 from service.failure import Invalid
 from service.http.exchange import Exchange, Headers
+from service.http.reply import ReplyWriter
 from service.http.request_body import PredictRequest, parse_predict, texts_of
-from service.http.served_model import ServedModel
-from service.http.wording import Wording
 from service.prediction import now
+from service.queueing.predictor import Predictor
 from service.settings import Settings
-
-ADVICE = ' (or "truncate": true)'
 
 
 class PredictEndpoint:
     """Reads top to bottom what happens to a request."""
 
-    def __init__(self, settings: Settings, model: ServedModel) -> None:
+    def __init__(self, settings: Settings, predictor: Predictor, reply: ReplyWriter) -> None:
         self._settings = settings
-        self._model = model
+        self._predictor = predictor
+        self._reply = reply
 
     async def __call__(self, exchange: Exchange, receive: Any) -> tuple[bytes, Headers]:
         body = await exchange.read_body(receive, self._settings.max_body_bytes)
         request = parse_predict(body)
         texts, batch = texts_of(request.inputs, self._settings.max_texts)
         deadline_at = deadline(exchange, request.timeout_ms, self._settings.timeout_ms)
-        prediction = await self._model.predict(
-            exchange, texts, deadline_at, _side_to_cut(request), Wording("inputs", batch, ADVICE)
+        prediction = await self._predictor.predict(
+            exchange, texts, batch, deadline_at, _side_to_cut(request)
         )
-        answer = self._model.reply.body(prediction, batch, request.raw_scores)
-        return answer, self._model.reply.headers(prediction, exchange.started_at, now())
+        answer = self._reply.body(prediction, batch, request.raw_scores)
+        ended_at = now()
+        return answer, self._reply.headers(prediction, exchange.started_at, ended_at)
 
 
 def deadline(exchange: Exchange, requested_ms: int | None, default_ms: int) -> float:

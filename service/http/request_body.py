@@ -69,21 +69,25 @@ def parse_tokenize(body: bytes) -> TokenizeRequest:
 
 
 def texts_of(inputs: Inputs, max_texts: int) -> tuple[list[str], bool]:
-    """The texts, and whether they came as a batch.
+    """The texts, none of them blank, and whether they came as a batch.
 
     Raises:
         TooLarge: more than ``max_texts``.
+        Invalid: a blank text.
     """
-    if isinstance(inputs, str):
-        return [inputs], False
-    check_count(len(inputs), max_texts, "inputs")
-    return [item if isinstance(item, str) else item[0] for item in inputs], True
+    batch = not isinstance(inputs, str)
+    items = [inputs] if isinstance(inputs, str) else inputs
+    if len(items) > max_texts:
+        raise TooLarge(f"inputs: {len(items)} texts, at most {max_texts} are allowed")
+    texts = [item if isinstance(item, str) else item[0] for item in items]
+    for index, text in enumerate(texts):
+        if not text or text.isspace():
+            raise Invalid(f"{place(index, batch)}: the text is blank")
+    return texts, batch
 
 
-def check_count(texts: int, max_texts: int, field: str) -> None:
-    """Raises TooLarge if there are more than ``max_texts``."""
-    if texts > max_texts:
-        raise TooLarge(f"{field}: {texts} texts, at most {max_texts} are allowed")
+def place(index: int, batch: bool) -> str:
+    return f"inputs[{index}]" if batch else "inputs"
 
 
 def _sentence(error: ValidationError) -> str:

@@ -10,14 +10,15 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from service import __version__
+from service.engine.bundle import Bundle
+from service.engine.tokenizer import TextTooLong
 from service.failure import Internal, Invalid, NotFound, Unavailable
 from service.http.openapi import document
 from service.http.page_routes import PageRoutes
 from service.http.registration import json_body, register
-from service.http.request_body import TokenizeRequest, parse_tokenize, texts_of
-from service.http.served_model import ServedModel
-from service.http.wording import Wording
+from service.http.request_body import TokenizeRequest, parse_tokenize, place, texts_of
 from service.metrics import Metrics
+from service.queueing.predictor import Predictor
 from service.settings import Settings
 
 
@@ -34,7 +35,9 @@ class Token(BaseModel):
     stop: int
 
 
-def add_routes(app: FastAPI, settings: Settings, model: ServedModel, metrics: Metrics) -> None:
+def add_routes(
+    app: FastAPI, settings: Settings, bundle: Bundle, predictor: Predictor, metrics: Metrics
+) -> None:
     """Register the routes on LitServe's app, whose own ones of these names go."""
     taken = {"/", "/health", "/info", "/docs", "/docs/oauth2-redirect", "/redoc"}
     app.router.routes = [
@@ -43,17 +46,20 @@ def add_routes(app: FastAPI, settings: Settings, model: ServedModel, metrics: Me
     # A slash too many is a wrong path like any other, not a redirect.
     app.router.redirect_slashes = False
     _answer_errors_in_one_form(app)
-    document(app, model.manifest.name, settings.root_path)
+    document(app, bundle.manifest.name, settings.root_path)
     PageRoutes().add_to(app)
-    InformationRoutes(settings, model, metrics).add_to(app)
+    InformationRoutes(settings, bundle, predictor, metrics).add_to(app)
 
 
 class InformationRoutes:
     """Health, what is served, its metrics, and the tokens of texts."""
 
-    def __init__(self, settings: Settings, model: ServedModel, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, bundle: Bundle, predictor: Predictor, metrics: Metrics
+    ) -> None:
         self._settings = settings
-        self._model = model
+        self._bundle = bundle
+        self._predictor = predictor
         self._metrics = metrics
 
     def add_to(self, app: FastAPI) -> None:
@@ -72,13 +78,13 @@ class InformationRoutes:
     async def readyz(self) -> Status:
         """Every worker has been connected and warm, one at least is, and one that died is about to
         come back: send traffic. A worker that fails to start again makes this 503."""
-        if not self._model.predictor.ready:
+        if not self._predictor.ready:
             raise Unavailable("the service is starting or ending, or lacks a worker")
         return Status(status="ready")
 
     async def info(self) -> dict[str, Any]:
         """What is served, by which backend and why."""
-        manifest = self._model.manifest
+        manifest = self._bundle.manifest
         return {
             "service": {
                 "version": __version__,
@@ -88,15 +94,15 @@ class InformationRoutes:
             "model": {
                 "name": manifest.name,
                 "version": manifest.version,
-                "digest": self._model.digest,
+                "digest": self._bundle.digest,
                 "labels": manifest.labels,
                 "cell": manifest.cell,
                 "sizes": manifest.sizes.model_dump(),
                 "metrics": manifest.metrics,
             },
             "workers": [
-                hello.model_dump(exclude={"warm_up"}) if hello else None
-                for hello in self._model.predictor.workers
+                link.hello.model_dump(exclude={"warm_up"}) if link.hello else None
+                for link in self._predictor.dispatcher.links
             ],
             "limits": {
                 name: getattr(self._settings, name)
@@ -114,13 +120,24 @@ class InformationRoutes:
         exchange = request.scope["exchange"]
         body = await exchange.read_body(request.receive, self._settings.max_body_bytes)
         texts, batch = texts_of(parse_tokenize(body).inputs, self._settings.max_texts)
-        return [
-            [
-                Token(id=token_id, text=token, start=start, stop=stop)
-                for token_id, token, start, stop in tokens
+        predictor, max_tokens = self._predictor, self._settings.max_tokens
+        return await predictor.in_thread(
+            lambda: [
+                _tokens(predictor, text, max_tokens, place(index, batch))
+                for index, text in enumerate(texts)
             ]
-            for tokens in await self._model.tokens(texts, Wording("inputs", batch))
-        ]
+        )
+
+
+def _tokens(predictor: Predictor, text: str, max_tokens: int, where: str) -> list[Token]:
+    try:
+        found = predictor.tokenizer.tokens(text, max_tokens)
+    except TextTooLong as error:
+        raise Invalid(f"{where}: {error}") from None
+    return [
+        Token(id=token_id, text=token, start=start, stop=stop)
+        for token_id, token, start, stop in found
+    ]
 
 
 def _answer_errors_in_one_form(app: FastAPI) -> None:

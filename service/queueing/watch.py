@@ -3,8 +3,8 @@
 import asyncio
 
 from service.failure import ClientGone, DeadlinePassed
+from service.http.exchange import Exchange
 from service.prediction import Prediction, now
-from service.queueing.client import Client
 from service.queueing.dispatcher import Dispatcher
 
 
@@ -15,19 +15,19 @@ class Watch:
         self,
         loop: asyncio.AbstractEventLoop,
         dispatcher: Dispatcher,
-        client: Client,
+        exchange: Exchange,
         prediction: Prediction,
     ) -> None:
         self._loop = loop
         self._dispatcher = dispatcher
-        self._client = client
+        self._exchange = exchange
         self._prediction = prediction
-        client.on_client_gone = self._leave
+        exchange.on_client_gone = self._leave
         self._timer = loop.call_later(max(0.0, prediction.deadline_at - now()), self._look)
 
     def stop(self) -> None:
         self._timer.cancel()
-        self._client.on_client_gone = None
+        self._exchange.on_client_gone = None
 
     def _look(self) -> None:
         seconds_left = self._prediction.deadline_at - now()

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 from service import wire
 from service.prediction import Text
+from service.queueing.scheduler import Lane
 from service.wire import AnswerFrame, Hello
 
 # A worker takes about a second to come back; asking costs some 50 µs.
@@ -19,25 +20,25 @@ logger = logging.getLogger(__name__)
 
 
 class LinkOwner(Protocol):
-    def worker_ready(self, worker: int, hello: Hello) -> None: ...
+    def link_ready(self, link: "WorkerLink") -> None: ...
 
-    def worker_answered(self, worker: int, frame: AnswerFrame) -> None: ...
+    def link_answered(self, link: "WorkerLink", frame: AnswerFrame) -> None: ...
 
-    def worker_lost(self, worker: int) -> None: ...
+    def link_lost(self, link: "WorkerLink") -> None: ...
 
 
 class WorkerLink(asyncio.Protocol):
     """Connects, and connects again: a worker that was replaced is a new listener."""
 
-    def __init__(self, path: Path, worker: int, owner: LinkOwner) -> None:
-        self.worker = worker
+    def __init__(self, path: Path, lane: Lane[Text], owner: LinkOwner) -> None:
         self._path = path
         self._owner = owner
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = bytearray()
         self._outgoing: list[bytes] = []
         self._lost = asyncio.Event()
-        self.hello: Hello | None = None  # while it is connected
+        self.hello: Hello | None = None
+        self.lane = lane
 
     async def keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
@@ -62,9 +63,9 @@ class WorkerLink(asyncio.Protocol):
                 return
             self.hello = Hello.model_validate_json(line)
             self._buffer = bytearray(rest)
-            self._owner.worker_ready(self.worker, self.hello)
+            self._owner.link_ready(self)
         for frame in wire.unpack_answers(self._buffer):
-            self._owner.worker_answered(self.worker, frame)
+            self._owner.link_answered(self, frame)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.hello = None
@@ -72,7 +73,7 @@ class WorkerLink(asyncio.Protocol):
         self._buffer.clear()
         self._outgoing.clear()
         self._lost.set()
-        self._owner.worker_lost(self.worker)
+        self._owner.link_lost(self)
 
     def send(self, text: Text, alone: bool) -> None:
         """Hand a text to the worker; ``flush`` writes what was handed over."""

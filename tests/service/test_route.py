@@ -4,14 +4,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from service.cores import Allotment
 from service.draining import Draining
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TextTokenizer
 from service.http.open_inference_routes import OpenInferenceRoutes
 from service.http.predict_spec import predict
 from service.http.registration import register
+from service.http.reply import ReplyWriter
 from service.http.routes import add_routes
-from service.http.served_model import ServedModel
 from service.metrics import Metrics
 from service.queueing.predictor import Predictor
 from service.route import BY_PATH, METRIC_NAMES, ROUTES, UNMATCHED, route_at
@@ -22,15 +23,12 @@ from service.worker_health import WorkerHealth
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
     settings, bundle = read_settings([]), Bundle(SHIPPED_BUNDLE)
-    metrics = Metrics(["bad", "good"], 1, {})
-    predictor = Predictor(
-        settings, TextTokenizer(bundle), 1, [], metrics.row(0), Draining(), WorkerHealth(1)
-    )
-    model = ServedModel(bundle, predictor)
+    allotment = Allotment(api_servers=1, workers=1, threads=1)
+    predictor = Predictor(settings, TextTokenizer(bundle), allotment, Draining(), WorkerHealth(1))
     made = FastAPI(docs_url=None, redoc_url=None)
     register(made, "/predict", predict)
-    add_routes(made, settings, model, metrics)
-    OpenInferenceRoutes(settings, model).add_to(made)
+    add_routes(made, settings, bundle, predictor, Metrics(["bad", "good"], 1, {}))
+    OpenInferenceRoutes(settings, bundle, predictor, ReplyWriter(["bad", "good"], "1")).add_to(made)
     return made
 
 

@@ -13,6 +13,7 @@ import pytest
 from tokenizers.pre_tokenizers import FixedLength
 
 from service import wire
+from service.cores import Allotment
 from service.draining import Draining
 from service.engine.bundle import Bundle
 from service.engine.tokenizer import TextTokenizer
@@ -21,11 +22,10 @@ from service.http.access import Access
 from service.http.exchange import Exchange
 from service.http.gateway import Gateway
 from service.http.predict import PredictEndpoint
-from service.http.served_model import ServedModel
+from service.http.reply import ReplyWriter
 from service.metrics import Metrics
-from service.prediction import Prediction, Text, Waiter
+from service.prediction import Prediction, Text
 from service.queueing.predictor import Predictor
-from service.queueing.text_failure import TextFailure
 from service.settings import SHIPPED_BUNDLE, read_settings
 from service.worker_health import WorkerHealth
 from tests.service.wire_worker import WireWorker
@@ -33,7 +33,7 @@ from tests.service.wire_worker import WireWorker
 SECONDS_LIMIT = 30.0
 TWO_TEXTS = b'{"inputs": ["A lovely film.", "A waste of an evening."]}'
 LABELS = ["negative", "positive"]
-OF_A_REQUEST = (Exchange, Prediction, Text, Waiter, Failure, TextFailure)
+OF_A_REQUEST = (Exchange, Prediction, Text, Failure)
 
 
 def of_requests() -> list[object]:
@@ -117,23 +117,21 @@ async def play(script: Script, directory: Path) -> None:
     worker = WireWorker(directory / "worker-0.sock")
     await worker.listen()
     settings = read_settings(["--max-texts=2", "--max-queue-texts=2"])
-    bundle, metrics = Bundle(SHIPPED_BUNDLE), Metrics(LABELS, 1, {}).row(0)
     predictor = Predictor(
         settings,
-        TextTokenizer(bundle),
-        1,
-        [directory / "worker-0.sock"],
-        metrics,
+        TextTokenizer(Bundle(SHIPPED_BUNDLE)),
+        Allotment(api_servers=1, workers=1, threads=1),
         Draining(),
         WorkerHealth(1),
     )
-    predictor.start()
-    endpoint = PredictEndpoint(settings, ServedModel(bundle, predictor))
-    gateway = Gateway(cast(Any, None), metrics, endpoint, Access([]), False)
+    metrics = Metrics(LABELS, 1, {})
+    predictor.start([directory / "worker-0.sock"], metrics.row(0))
+    endpoint = PredictEndpoint(settings, predictor, ReplyWriter(LABELS, "1"))
+    gateway = Gateway(cast(Any, None), predictor, endpoint, Access([]), False)
     while not predictor.ready:
         await asyncio.sleep(0)
     await script(gateway, worker)
-    while not predictor.idle:
+    while predictor.dispatcher.scheduler.backlog != (0, 0):
         await asyncio.sleep(0)
     predictor.stop()
     await worker.die()
@@ -183,7 +181,7 @@ def test_a_client_that_has_left_is_counted_so_when_its_answer_is_there(tmp_path:
 
 def test_a_panic_of_the_tokenizer_has_the_one_form(tmp_path: Path) -> None:
     async def panic(gateway: Gateway, worker: WireWorker) -> None:
-        rust = gateway._predict._model.predictor._tokenizer._tokenizer
+        rust = gateway._predictor.tokenizer._tokenizer
         rust.pre_tokenizer = FixedLength(0)
         for text in (b"short", b"longer than what is tokenised at once " * 200):
             asked = Asked(gateway, b'{"inputs": "%b"}' % text)

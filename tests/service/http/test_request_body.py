@@ -37,6 +37,14 @@ def test_more_texts_than_allowed_are_too_large_even_if_they_are_blank() -> None:
         parse(inputs=["a", "b", "c", ""])
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\u3000", "\x1c\u2028"])
+def test_a_blank_text_is_refused_by_its_place(blank: str) -> None:
+    with pytest.raises(Invalid, match=r"^inputs: the text is blank$"):
+        parse(inputs=blank)
+    with pytest.raises(Invalid, match=r"^inputs\[1\]: the text is blank$"):
+        parse(inputs=["a", [blank]])
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.queueing.scheduler import HANG_FACTOR, HANG_SECONDS, Scheduler
+from service.queueing.scheduler import HANG_FACTOR, HANG_SECONDS, Lane, Scheduler
 
 NOW = 1000.0
 
@@ -20,8 +20,8 @@ class Text:
 
 def scheduler(workers: int = 1, credit_tokens: int = 10) -> Scheduler[Text]:
     made: Scheduler[Text] = Scheduler(credit_tokens, workers)
-    for worker in range(workers):
-        made.open(worker)
+    for lane in made.lanes:
+        made.open(lane, NOW)
     return made
 
 
@@ -34,8 +34,8 @@ def hand_out_all(of: Scheduler[Text]) -> list[tuple[int, int, bool]]:
     """Worker, text id and whether alone, until nothing more may be sent."""
     sent = []
     while (handed_out := of.next(NOW)) is not None:
-        worker, text, alone = handed_out
-        sent.append((worker, text.text_id, alone))
+        lane, text, alone = handed_out
+        sent.append((lane.number, text.text_id, alone))
     return sent
 
 
@@ -51,7 +51,7 @@ def test_nothing_more_is_handed_out_than_the_credit_allows_until_texts_come_back
     assert len(hand_out_all(made)) == 3
     assert made.waiting_texts == 2
     assert made.backlog == (5, 20)
-    made.take(0, 0)
+    made.take(made.lanes[0], 0)
     assert hand_out_all(made) == [(0, 3, False)]
 
 
@@ -68,41 +68,43 @@ def test_without_a_worker_everything_waits() -> None:
     made: Scheduler[Text] = Scheduler(10, 1)
     add(made, Text(1, 1))
     assert hand_out_all(made) == []
-    made.open(0)
+    made.open(made.lanes[0], NOW)
     assert hand_out_all(made) == [(0, 1, False)]
 
 
 def test_what_a_dead_worker_left_runs_again_one_by_one_while_others_take_newcomers() -> None:
     made = scheduler(workers=2)
     add(made, Text(1, 4), Text(2, 4))
-    held = {text_id: worker for worker, text_id, _ in hand_out_all(made)}
+    hand_out_all(made)
     add(made, Text(3, 5))
-    held |= {text_id: worker for worker, text_id, _ in hand_out_all(made)}
-    dead, other = held[3], 1 - held[3]
+    hand_out_all(made)
+    dead = next(lane for lane in made.lanes if 3 in lane.texts)
     assert made.close(dead) == []
+    other = made.lanes[1 - dead.number]
     add(made, Text(9, 1))
     assert hand_out_all(made) == []  # the only worker left runs dry first
-    for text_id in [text_id for text_id, worker in held.items() if worker == other]:
+    for text_id in list(other.texts):
         made.take(other, text_id)
     suspects = hand_out_all(made)
     assert [alone for _, _, alone in suspects] == [True]
-    made.open(dead)
-    assert hand_out_all(made) == [(dead, 9, False)]
+    made.open(dead, NOW)
+    assert hand_out_all(made) == [(dead.number, 9, False)]
     made.take(other, suspects[0][1])
-    assert [(worker, alone) for worker, _, alone in hand_out_all(made)] == [(other, True)]
+    assert [(worker, alone) for worker, _, alone in hand_out_all(made)] == [(other.number, True)]
 
 
 def test_a_text_that_was_alone_when_a_second_worker_died_is_at_fault() -> None:
     made = scheduler()
+    lane = made.lanes[0]
     culprit, neighbour = Text(1, 1), Text(2, 1)
     add(made, culprit, neighbour)
     hand_out_all(made)
-    assert made.close(0) == []
-    made.open(0)
+    assert made.close(lane) == []
+    made.open(lane, NOW)
     assert hand_out_all(made) == [(0, 1, True)]
-    made.started_alone(0, 1)
-    assert made.close(0) == [culprit]
-    made.open(0)
+    culprit.started_alone = True
+    assert made.close(lane) == [culprit]
+    made.open(lane, NOW)
     assert hand_out_all(made) == [(0, 2, True)]
 
 
@@ -111,9 +113,9 @@ def test_a_text_that_nobody_wants_is_neither_suspected_nor_run_again() -> None:
     text = Text(1, 1)
     add(made, text)
     hand_out_all(made)
-    made.close(0)
+    made.close(made.lanes[0])
     text.wanted = False
-    made.open(0)
+    made.open(made.lanes[0], NOW)
     assert hand_out_all(made) == []
     assert made.backlog == (0, 0)
 
@@ -124,7 +126,7 @@ def test_a_dropped_text_is_forgotten_or_said_to_be_with_a_worker() -> None:
     add(made, sent, queued)
     hand_out_all(made)
     assert made.drop(queued) is None
-    assert made.drop(sent) == 0
+    assert made.drop(sent) is made.lanes[0]
     assert made.backlog == (1, 1)  # it may hang there, and is not forgotten
 
 
@@ -144,11 +146,11 @@ def test_a_worker_hangs_after_five_seconds_or_ten_times_what_its_work_should_tak
         assert (texts, tokens, longest) == (1, 6, 6)
         return predicted_seconds
 
-    def hanging(seconds: float) -> list[int]:
+    def hanging(seconds: float) -> list[Lane[Text]]:
         return made.stalled(NOW + seconds, predict)
 
     assert hanging(patience_seconds - 0.1) == []
-    assert hanging(patience_seconds + 0.1) == [0]
+    assert hanging(patience_seconds + 0.1) == [made.lanes[0]]
     made.excuse(slept_seconds=1.0)
     assert hanging(patience_seconds + 0.9) == []
-    assert hanging(patience_seconds + 1.1) == [0]
+    assert hanging(patience_seconds + 1.1) == [made.lanes[0]]
