@@ -30,6 +30,10 @@ class EpochPlan:
     lengths: Int64s  # (windows,)
     batches: list[Int64s]
 
+    def batch_tokens(self) -> list[int]:
+        """How many tokens each batch holds, its padding not counted."""
+        return [int(self.lengths[windows].sum()) for windows in self.batches]
+
     def batch(self, corpus: Corpus, windows: Int64s) -> Batch:
         """The given windows, padded to the longest."""
         lengths = self.lengths[windows]

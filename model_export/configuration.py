@@ -94,8 +94,8 @@ class AdversarialConfiguration(Section):
 
 
 class RestartConfiguration(Section):
-    """After so many epochs training begins anew from the averaged weights, with a fresh optimiser
-    and a learning rate that falls from here."""
+    """``after`` so many epochs an annealing cycle begins, from the averaged weights, with a fresh
+    optimiser and a learning rate that falls from here."""
 
     after: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
@@ -105,9 +105,9 @@ class TrainingConfiguration(Section):
     """``epochs`` are passes over the labelled texts; ``crop_tokens`` is the longest window taken
     from a text in each of them (the last entry holds for all that follow).
 
-    The learning rate falls linearly to the next of ``restarts``, or to the end. The best epoch's
-    weights are kept or, with more than one of ``merged_falls``, the mean of those with which the
-    last falls ended: errors of either are not those of the other.
+    Within each annealing cycle, which lasts until the next of ``restarts`` or the end, the learning
+    rate falls linearly. The best epoch's weights are kept or, with ``merged_cycles`` above 1, the
+    mean of those with which so many of the last cycles ended: their errors differ.
     """
 
     epochs: int = Field(default=8, ge=1)
@@ -116,7 +116,7 @@ class TrainingConfiguration(Section):
     batch_texts: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     restarts: list[RestartConfiguration] = []
-    merged_falls: int = Field(default=1, ge=1)
+    merged_cycles: int = Field(default=1, ge=1)
     warmup_steps: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     gradient_norm: float = Field(default=1.0, gt=0)

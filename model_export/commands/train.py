@@ -10,8 +10,9 @@ from rich.console import Console
 
 from model_export.commands.options import add_data_option, add_processes_option
 from model_export.configuration import read_configuration
+from model_export.environment import SAVE_SECONDS
 from model_export.run import Run
-from model_export.training import SAVE_SECONDS, train
+from model_export.training import train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

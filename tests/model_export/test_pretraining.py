@@ -7,8 +7,10 @@ from rich.console import Console
 
 from model_export.configuration import Configuration, PretrainingConfiguration
 from model_export.corpus import Corpus
+from model_export.corruption import Corruption, corrupt, prediction_chances
+from model_export.environment import Environment
 from model_export.preparation import TrainingData
-from model_export.pretraining import Corruption, Pretrainer, corrupt, prediction_chances
+from model_export.pretraining import Pretrainer
 from model_export.run import Run, load_tensors
 from model_export.team import Team
 from model_export.training import train
@@ -37,19 +39,15 @@ def pretrainer(directory: Path, **settings: object) -> Pretrainer:
         configuration,
         PretrainingConfiguration.model_validate(SETTINGS | settings),
         data,
-        Run(directory),
-        torch.device("cpu"),
-        1e9,
-        Team(0, 1),
-        Console(quiet=True),
+        Environment(Run(directory), torch.device("cpu"), Team(0, 1), Console(quiet=True), 1e9),
     )
 
 
 def test_tokens_are_told_from_both_sides_far_better_than_by_frequency(tmp_path: Path) -> None:
     found = pretrainer(tmp_path)
     found.fit()
-    assert found.state.first_loss == pytest.approx(np.log(VOCABULARY), rel=0.05)
-    assert found.state.loss < 0.3 * found.state.first_loss
+    assert found.place.first_loss == pytest.approx(np.log(VOCABULARY), rel=0.05)
+    assert found.place.loss < 0.3 * found.place.first_loss
 
 
 def test_a_blanked_token_cannot_be_seen_and_its_neighbours_can(tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ import pytest
 import torch
 from rich.console import Console
 
+from model_export.classification_loss import perturbation
 from model_export.configuration import Configuration, TrainingConfiguration, in_epoch
 from model_export.dataset import find_data_files
+from model_export.environment import Environment
 from model_export.errors import ModelExportError
 from model_export.preparation import prepare
 from model_export.run import Run, load_tensors
+from model_export.schedule import scheduled_rate
 from model_export.team import Team
-from model_export.training import Trainer, perturbation, scheduled_rate, train
+from model_export.trainer import Trainer
+from model_export.training import train
 from tests.model_export.interrupted import train_with_kills
 from tests.model_export.opinions import small_configuration
 
@@ -138,12 +142,12 @@ def test_a_restart_begins_from_the_averaged_weights(opinions: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_the_weights_with_which_the_last_falls_ended_are_merged(
+def test_the_weights_with_which_the_last_cycles_ended_are_merged(
     opinions: Path, tmp_path: Path, processes: int
 ) -> None:
     restarts = [{"after": 1, "learning_rate": 0.01}, {"after": 2, "learning_rate": 0.01}]
     training = small_configuration().training.model_dump()
-    training |= {"epochs": 3, "restarts": restarts, "merged_falls": 2}
+    training |= {"epochs": 3, "restarts": restarts, "merged_cycles": 2}
     configuration = small_configuration(training=training, teacher=None)
     run = train_quietly(configuration, opinions, tmp_path / "run", processes)
     second, third = (load_tensors(run.weights(epoch))["linear.weight"] for epoch in (2, 3))
@@ -159,14 +163,15 @@ def test_unlabelled_texts_are_labelled_by_n_grams_and_network_in_the_shares_of_t
     run = train_quietly(small_configuration(teacher=teacher), opinions, tmp_path / "run")
     configuration, quiet = run.configuration(), Console(quiet=True)
     data = prepare(configuration, find_data_files(opinions), run, quiet)
-    trainer = Trainer(configuration, data, run, torch.device("cpu"), 60, Team(0, 1), quiet)
+    environment = Environment(run, torch.device("cpu"), Team(0, 1), quiet)
+    trainer = Trainer(configuration, data, environment)
     unlabelled = np.arange(data.labelled, len(data.corpus))
 
     def targets(epoch: int) -> torch.Tensor:
         plan = trainer.plan(epoch)
         trainer.set_targets(epoch, plan)
         assert set(plan.texts) >= set(unlabelled) if epoch > 1 else max(plan.texts) < data.labelled
-        return trainer.targets[data.labelled :].clone()
+        return trainer.targets.probabilities[data.labelled :].clone()
 
     n_grams, both = targets(2), targets(3)
     network = load_tensors(run.directory / "soft_labels-3.pt")
