@@ -6,7 +6,7 @@ from pathlib import Path
 
 # The ONNX exporter warns from C++ that it cannot infer the shapes of packing; verify proves them.
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-# ONNX Runtime's quantiser is loaded here before the engine is, which says why.
+# The quantiser loads ONNX Runtime before the engine, which says why, can do this.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # The list of fonts that matplotlib keeps belongs to the installation, not into a home directory.
 os.environ.setdefault("MPLCONFIGDIR", str(Path(sys.prefix, "var", "matplotlib")))

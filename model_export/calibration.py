@@ -1,4 +1,4 @@
-"""Scores that mean what they say: one temperature, fitted on dev texts, folded into the linear."""
+"""Probabilities that mean what they say: a temperature fitted on dev texts and folded in."""
 
 from dataclasses import dataclass
 

@@ -164,7 +164,7 @@ def behaviour_text(report: dict[str, Any], int8: dict[str, Any] | None) -> list[
 
 def parameters(manifest: Manifest) -> int:
     sizes = manifest.sizes
-    recurrent = ShapeContract(manifest.cell, sizes.embedding, sizes.hidden, sizes.layers)
+    recurrent = ShapeContract.of_manifest(manifest)
     linear = (sizes.directions * sizes.hidden + 1) * len(manifest.labels)
     return sizes.vocabulary * sizes.embedding + parameter_count(recurrent) + linear
 

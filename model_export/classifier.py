@@ -18,7 +18,7 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 class Classifier(nn.Module):
     """Embedding → pack → bidirectional layers → last layer's two final states → linear → logits.
 
-    Dropout between the layers is the caller's of ``train_forward``, the one form that trains.
+    Dropout belongs to ``TrainingForm``, the one form that trains.
     """
 
     def __init__(

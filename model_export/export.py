@@ -33,7 +33,7 @@ from model_export.verify import Report, is_exact, verify
 from service.engine.backends.registry import BACKENDS
 from service.engine.bundle import MANIFEST, Bundle, FileEntry, Manifest, Sizes
 
-# Read by more than the backend that is named after them.
+# Read by others than the backend whose file it is.
 KEPT_FILES = {"weights.safetensors"}
 TRACED_LENGTHS = (3, 7, 1, 5)
 
@@ -155,7 +155,7 @@ def write_models(classifier: Classifier, directory: Path) -> None:
             dynamo=False,
         )
     onnx.checker.check_model(onnx.load(directory / "model.onnx"))
-    logging.disable(logging.WARNING)  # it advises a pre-processing that has nothing to do here
+    logging.disable(logging.WARNING)  # it advises a pre-processing that would change nothing here
     quantize_dynamic(
         directory / "model.onnx",
         directory / "model.int8.onnx",
@@ -238,7 +238,7 @@ def publish(draft: Path, bundle: Path) -> None:
         draft.rename(bundle)
         return
     if not (bundle / MANIFEST).exists() and any(bundle.iterdir()):
-        raise ModelExportError(f"{bundle}: is a directory that holds something else than a bundle")
+        raise ModelExportError(f"{bundle}: is a directory that holds something other than a bundle")
     old = draft.with_name("old")
     bundle.rename(old)
     try:

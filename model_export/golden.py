@@ -1,4 +1,4 @@
-"""Texts with the ids and logits of the exported weights, for a server to check itself."""
+"""Texts with the ids and logits of the exported weights, by which a server checks itself."""
 
 import torch
 from tokenizers import Tokenizer

@@ -15,7 +15,7 @@ from service.engine.tokenizer import TokenIds
 class Oracle:
     """What ``weights.safetensors`` answers according to ``model_export.reference``.
 
-    In float64 the rounding of the stored weights (fp16 and fp32) is the last that matters.
+    In float64 the only rounding that matters is that of the stored weights (fp16 and fp32).
 
     Raises:
         BundleError: the bundle has no weights, or not those that its manifest names.

@@ -15,9 +15,9 @@ BATCH_TOKENS = 16_384
 def predict_logits(
     classifier: Classifier, corpus: Corpus, advance: Callable[[int], None] = lambda tokens: None
 ) -> Tensor:
-    """Logits (texts, labels) in the order of the corpus, from the packed network in evaluation.
+    """Logits (texts, labels) in the order of the corpus, from the packed network.
 
-    ``advance`` is told the tokens of each batch that is done.
+    It is put into evaluation mode. ``advance`` is told the tokens of each batch that is done.
     """
     device = classifier.linear.weight.device
     lengths = corpus.lengths

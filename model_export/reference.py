@@ -67,12 +67,6 @@ GATES = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}  # PyTorch's order
 ONNX_GATES = {"rnn": "h", "gru": "zrn", "lstm": "iofg"}
 
 
-def in_onnx_order(cell: str, weight: Array) -> Array:
-    """``weight`` (gates · hidden, …) with its blocks moved from PyTorch's order to ONNX's."""
-    blocks = dict(zip(GATES[cell], np.split(weight, len(GATES[cell])), strict=True))
-    return np.concatenate([blocks[gate] for gate in ONNX_GATES[cell]])
-
-
 class PackedBatch(NamedTuple):
     """Sequences without padding: step 0 of all of them, longest first, then step 1, …"""
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from model_export.configuration import Configuration
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, first_problem
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Run:
         return self.directory / "run.json"
 
     def borrow(self, other: "Run") -> None:
-        """Copy what another run made before its first epoch and would come out the same here."""
+        """Copy what another run made before its first epoch, if it would be the same here."""
         mine, others = self.configuration(), other.configuration()
         same = ["vocabulary", "labels"]
         if self.data_sha256() != other.data_sha256() or not agree(mine, others, same):
@@ -88,8 +89,13 @@ class Run:
                 shutil.copyfile(source, target)
 
     def configuration(self) -> Configuration:
-        """Raises ModelExportError when this is no run."""
-        return Configuration.model_validate(self._facts()["configuration"])
+        """Raises ModelExportError when this is no run, or one of a release with other settings."""
+        try:
+            return Configuration.model_validate(self._facts()["configuration"])
+        except ValidationError as error:
+            raise ModelExportError(
+                f"{self.directory}: belongs to another release ({first_problem(error)})"
+            ) from error
 
     def data_sha256(self) -> dict[str, str]:
         return dict(self._facts()["data_sha256"])

@@ -1,25 +1,21 @@
-"""The one place that states the shapes of RNN, GRU and LSTM, checks them and counts parameters.
+"""The one place that states the shapes of RNN, GRU and LSTM and counts their parameters.
 
 Shapes are those of PyTorch's documentation of ``torch.nn.LSTM``, ``GRU`` and ``RNN``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
 
 from model_export.errors import ModelExportError
 from service.engine.bundle import Manifest
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-CELL_OF_MODE = {"RNN_TANH": "rnn", "RNN_RELU": "rnn", "GRU": "gru", "LSTM": "lstm"}
 
 Shape = tuple[int, ...]
 
 
 class ShapeError(ModelExportError, ValueError):
-    """A tensor does not keep the contract; the message names the expected and the given shape."""
+    """Weights do not have the stated shapes; the message names the expected and the given one."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +28,6 @@ class ShapeContract:
     layers: int = 1
     bidirectional: bool = True
     batch_first: bool = True
-
-    @classmethod
-    def of(cls, module: torch.nn.RNNBase) -> "ShapeContract":
-        return cls(
-            CELL_OF_MODE[module.mode],
-            module.input_size,
-            module.hidden_size,
-            module.num_layers,
-            module.bidirectional,
-            module.batch_first,
-        )
 
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> "ShapeContract":
@@ -60,7 +45,7 @@ class ShapeContract:
         return (*self._leading(batch, time), self.directions * self.hidden_size)
 
     def state(self, batch: int) -> Shape:
-        """The shape of h, and of the LSTM's c: batch_first does not move the batch here."""
+        """The shape of h, and of the LSTM's c; ``batch_first`` does not move the batch here."""
         return (self.layers * self.directions, batch, self.hidden_size)
 
     def parameters(self, bias: bool = True) -> dict[str, Shape]:
@@ -76,52 +61,6 @@ class ShapeContract:
                     shapes[f"bias_ih_l{layer}{suffix}"] = (rows,)
                     shapes[f"bias_hh_l{layer}{suffix}"] = (rows,)
         return shapes
-
-    def check_input(self, given: torch.Tensor) -> tuple[int, int]:
-        """Batch and time of an input; raises ShapeError."""
-        axes = ("batch", "time") if self.batch_first else ("time", "batch")
-        expected = f"({axes[0]}, {axes[1]}, {self.input_size})"
-        if given.dim() != 3 or given.shape[2] != self.input_size:
-            raise ShapeError(f"input: expected {expected}, given {_shape(given)}")
-        first, second = given.shape[:2]
-        if not (first and second):
-            raise ShapeError(
-                f"input: expected {expected} without an empty axis, given {_shape(given)}"
-            )
-        return (first, second) if self.batch_first else (second, first)
-
-    def check_lengths(self, given: torch.Tensor, batch: int, time: int) -> None:
-        """Lengths that ``pack_padded_sequence`` takes; raises ShapeError."""
-        if given.device.type != "cpu":
-            raise ShapeError(
-                f"lengths: expected on the cpu, where packing reads them, given on {given.device}"
-            )
-        if given.dtype != torch.int64 or tuple(given.shape) != (batch,):
-            raise ShapeError(
-                f"lengths: expected int64 ({batch},), one for each of the batch,"
-                f" given {str(given.dtype).removeprefix('torch.')} {_shape(given)}"
-            )
-        for place, length in enumerate(given.tolist()):
-            if not 1 <= length <= time:
-                raise ShapeError(
-                    f"lengths[{place}]: expected 1 to {time}, the input's time axis, given {length}"
-                )
-
-    def check_state(self, given: Any, batch: int) -> tuple[torch.Tensor, ...]:
-        """The state as ``(h,)`` or the LSTM's ``(h, c)``; raises ShapeError.
-
-        Also for what a module returned: ``output, (h, c) = gru(x)`` fails only by luck, because a
-        single state whose first axis is 2 unpacks into two halves without complaint.
-        """
-        expected = self.state(batch)
-        if self.cell == "lstm":
-            form, fits = f"a tuple (h, c), each {expected}", _is_tensors(given, 2)
-        else:
-            form, fits = f"one tensor h {expected}", isinstance(given, torch.Tensor)
-        parts = given if isinstance(given, tuple) else (given,)
-        if not fits or any(tuple(part.shape) != expected for part in parts):
-            raise ShapeError(f"state of {self.cell}: expected {form}, given {_form(given)}")
-        return parts
 
     def check_parameters(self, given: Mapping[str, Shape]) -> None:
         """Raises ShapeError when a parameter is missing, unknown or of another shape."""
@@ -153,23 +92,3 @@ def textbook_parameter_count(contract: ShapeContract) -> int:
     """
     spare = contract.layers * contract.directions * GATES[contract.cell] * contract.hidden_size
     return parameter_count(contract) - spare
-
-
-def _is_tensors(given: Any, count: int) -> bool:
-    return (
-        isinstance(given, tuple)
-        and len(given) == count
-        and all(isinstance(part, torch.Tensor) for part in given)
-    )
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return str(tuple(tensor.shape))
-
-
-def _form(given: Any) -> str:
-    if isinstance(given, torch.Tensor):
-        return f"one tensor {_shape(given)}"
-    if isinstance(given, tuple):
-        return f"a tuple of {len(given)}: " + ", ".join(_form(part) for part in given)
-    return type(given).__name__

@@ -43,7 +43,7 @@ class Team:
         return tensor
 
     def wait(self) -> None:
-        """Until all processes have come here, and what the leader wrote before can be read.
+        """Return once all processes have come here: what the leader wrote before can then be read.
 
         Raises:
             ModelExportError: as ``sum`` does.
@@ -53,7 +53,7 @@ class Team:
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Give every parameter the sum of all processes' gradients.
 
-        A process that had no text of a batch has none and adds zeros.
+        A process without a text of the batch has no gradients and adds zeros.
         """
         if self.size == 1:
             return

@@ -108,7 +108,7 @@ def proven_backends(bundle: Bundle, golden: list[GoldenText]) -> tuple[list[Back
 
 
 def is_exact(backend: str) -> bool:
-    """Whether it only rounds otherwise; a bundle may do without those that are coarser."""
+    """Whether it differs from the eager network in rounding only; bundles may lack coarser ones."""
     return BACKENDS[backend].golden_tolerance <= EXACT_TOLERANCE
 
 

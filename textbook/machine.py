@@ -29,7 +29,7 @@ class Machine:
     def bandwidth(self, reread_bytes: int) -> float:
         """The best measured with at least so many bytes, to the power of two below: an upper bound.
 
-        Under 128 KiB a cache of the first level may be faster than what is said here.
+        A cache of the first level may read less than 128 KiB faster than is said here.
         """
         return max(rate for size, rate in self.bandwidths.items() if 2 * size > reread_bytes)
 

@@ -14,7 +14,17 @@ from service.engine.bundle import Bundle
 from tests.model_export.opinions import small_configuration
 
 
-def write_random_bundle(directory: Path, cell: str = "lstm") -> Bundle:
+def write_random_bundle(
+    directory: Path,
+    cell: str = "lstm",
+    certainty: float = 5.0,
+    backends: tuple[str, ...] = ("torchscript", "onnx"),
+) -> Bundle:
+    """The larger ``certainty``, the further the answers are from one half.
+
+    How far dynamic int8 is off in so small a model depends on the processor, so that nobody gets it
+    who does not ask for it.
+    """
     configuration = small_configuration(
         model={"cell": cell, "embedding_size": 6, "hidden_size": 8, "layers": 2},
         max_tokens=64,
@@ -23,13 +33,12 @@ def write_random_bundle(directory: Path, cell: str = "lstm") -> Bundle:
     torch.manual_seed(0)
     classifier = Classifier(configuration.model, tokenizer.get_vocab_size(), 2).eval()
     for parameter in (classifier.embedding.weight, classifier.linear.weight):
-        parameter.data *= 5  # answers away from one half
+        parameter.data *= certainty
     classifier.embedding.half()
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(directory / "tokenizer.json"))
     write_models(classifier, directory)
     golden = [entry.model_dump() for entry in golden_texts(classifier, tokenizer)]
     (directory / "golden.json").write_text(json.dumps(golden))
-    # How far dynamic int8 is off in so small a model depends on the processor.
-    write_manifest(directory, configuration, classifier, {}, {}, ["torchscript", "onnx"])
+    write_manifest(directory, configuration, classifier, {}, {}, list(backends))
     return Bundle(directory)

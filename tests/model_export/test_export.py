@@ -3,15 +3,19 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import onnx
 import pytest
+import torch
 from rich.console import Console
 
 from model_export import verify
-from model_export.configuration import Cell
+from model_export.classifier import Classifier, pad
+from model_export.configuration import Cell, ModelConfiguration
 from model_export.errors import ModelExportError
 from model_export.evaluate import evaluate
-from model_export.export import export
-from model_export.run import Run
+from model_export.export import export, write_models
+from model_export.run import Run, load_tensors
 from model_export.training import train
 from service.engine.bundle import Bundle
 from service.engine.golden import read_golden
@@ -24,6 +28,22 @@ def published(tmp_path_factory: pytest.TempPathFactory, trained: Run, opinions: 
     bundle = tmp_path_factory.mktemp("bundles") / "opinions"
     export(trained, bundle, opinions, Console(quiet=True))
     return bundle
+
+
+def recurrent_weights(path: Path) -> list[npt.NDArray[np.float32]]:
+    """W and R, (directions, gates · hidden, inputs), of each layer, scaled back where quantised."""
+    graph = onnx.load(path).graph
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = []
+    for node in graph.node:
+        if node.op_type == "LSTM":
+            found += [values[name] for name in node.input[1:3]]
+        elif node.op_type == "DynamicQuantizeLSTM":
+            names = zip(node.input[1:3], (node.input[8], node.input[10]), strict=True)
+            for weight, scale in names:
+                scaled = values[weight] * values[scale].reshape(2, 1, -1)
+                found.append(scaled.transpose(0, 2, 1).astype(np.float32))
+    return found
 
 
 def test_the_bundle_says_what_it_is_and_where_it_comes_from(published: Path) -> None:
@@ -61,6 +81,36 @@ def test_the_published_model_answers(published: Path) -> None:
     assert logits.argmax(1).tolist() == [1, 0]
 
 
+def test_the_fitted_temperature_divides_the_published_logits(published: Path, trained: Run) -> None:
+    bundle = Bundle(published)
+    temperature = bundle.manifest.metrics["temperature"]
+    assert abs(temperature - 1) > 0.05
+    network = Classifier(trained.configuration().model, bundle.manifest.sizes.vocabulary, 2)
+    network.load_state_dict(load_tensors(trained.best)["weights"])
+    network.eval().embedding.half()
+    golden = read_golden(bundle)
+    with torch.inference_mode():
+        for entry in golden:
+            expected = network(*pad([entry.token_ids]))[0] / temperature
+            torch.testing.assert_close(torch.tensor(entry.logits), expected)
+
+
+def test_int8_rounds_each_gate_unit_by_a_scale_of_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Classifier(ModelConfiguration(embedding_size=6, hidden_size=8), 30, 2)
+    for name, parameter in network.recurrent.named_parameters():
+        if name.startswith("weight"):
+            parameter.data[3] *= 100  # beside which the others would be rounded to nothing
+    write_models(network.eval(), tmp_path)
+    exact, rounded = (
+        recurrent_weights(tmp_path / name) for name in ("model.onnx", "model.int8.onnx")
+    )
+    assert len(exact) == len(rounded) == 2 * 2  # layers; inputs and hidden states
+    for fp32, int8 in zip(exact, rounded, strict=True):
+        error = np.abs(int8 - fp32).max(-1)  # (directions, gates · hidden)
+        assert (error <= np.abs(fp32).max(-1) / 127).all()
+
+
 def test_publishing_replaces_an_older_bundle(
     published: Path, trained: Run, tmp_path: Path, console: Console
 ) -> None:
@@ -75,7 +125,7 @@ def test_a_directory_of_something_else_is_left_alone(
     trained: Run, tmp_path: Path, console: Console
 ) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelExportError, match="something else than a bundle"):
+    with pytest.raises(ModelExportError, match="something other than a bundle"):
         export(trained, tmp_path, None, console)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from model_export import reference
+from model_export.reference import Array
 from tests.model_export.recurrent_cases import (
     MODULES,
     Case,
@@ -171,6 +172,13 @@ def onnx_bytes(case: Case) -> bytes:
         return file.read()
 
 
+def in_onnx_order(cell: str, weight: Array) -> Array:
+    """``weight`` (gates · hidden, …) with its blocks moved from PyTorch's order to ONNX's."""
+    gates = reference.GATES[cell]
+    blocks = dict(zip(gates, np.split(weight, len(gates)), strict=True))
+    return np.concatenate([blocks[gate] for gate in reference.ONNX_GATES[cell]])
+
+
 @CELLS
 def test_onnx_holds_the_weights_in_the_gate_order_of_the_reference(cell: str) -> None:
     case = make_case(cell, [3], layers=1, bidirectional=True, dtype=torch.float32)
@@ -179,7 +187,7 @@ def test_onnx_holds_the_weights_in_the_gate_order_of_the_reference(cell: str) ->
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     w, r, b = (constants[name] for name in node.input[1:4])  # (directions, gates · hidden, …) each
     for direction, weights in enumerate(reference.layer_weights(case.parameters)[0]):
-        w_ih, w_hh, b_ih, b_hh = (reference.in_onnx_order(cell, weight) for weight in weights)
+        w_ih, w_hh, b_ih, b_hh = (in_onnx_order(cell, weight) for weight in weights)
         np.testing.assert_array_equal(w[direction], w_ih)
         np.testing.assert_array_equal(r[direction], w_hh)
         np.testing.assert_array_equal(b[direction], np.concatenate([b_ih, b_hh]))

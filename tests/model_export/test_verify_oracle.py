@@ -1,7 +1,5 @@
 """``verify --oracle``: a bundle passes when every form of it agrees with the equations."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from model_export.verify import proven_backends, verify_oracle
 from service.engine.bundle import Bundle
 from service.engine.golden import read_golden
 from tests.model_export.random_bundle import write_random_bundle
+from tests.model_export.signed_file import replace_file
 
 SHIPPED = Path(__file__).parents[2] / "models" / "sentiment"
 
@@ -29,15 +28,9 @@ def failures(bundle: Bundle) -> set[str]:
 
 def nudge_a_weight(bundle: Bundle) -> None:
     """Change one weight a little, as a wrong gate order would change many, and sign it."""
-    path = bundle.directory / "weights.safetensors"
-    weights = load(path.read_bytes())
+    weights = load(bundle.read("weights.safetensors"))
     weights["linear.bias"][0] += 1e-3
-    content = save(weights)
-    path.write_bytes(content)
-    manifest = json.loads((bundle.directory / "manifest.json").read_text())
-    entry = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    manifest["files"]["weights.safetensors"] = entry
-    (bundle.directory / "manifest.json").write_text(json.dumps(manifest))
+    replace_file(bundle, "weights.safetensors", save(weights))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
