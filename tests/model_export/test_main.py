@@ -68,6 +68,18 @@ def test_exporting_what_is_no_run_ends_with_a_sentence(
     assert_one_sentence(capsys, "is not a training run")
 
 
+def test_exporting_a_run_of_another_release_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    run.open_for(small_configuration(), {})
+    facts = run.facts_path.read_text().replace('"merged_cycles"', '"merged_falls"')
+    run.facts_path.write_text(facts)
+    options = ("--run", run.directory, "--bundle", tmp_path / "bundle")
+    assert run_main(monkeypatch, "export", *options) == 1
+    assert_one_sentence(capsys, str(run.directory), "another release", "merged_falls")
+
+
 def test_verify_fails_for_a_bundle_that_was_tampered_with(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -37,7 +37,7 @@ class Shifted(torch.nn.Module):
         self.model, self.alone, self.together = model, alone, together
 
     def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
-        logits = self.model(token_ids, lengths)
+        logits: Tensor = self.model(token_ids, lengths)
         shift = self.together if token_ids.shape[0] > 1 else self.alone
         return logits + torch.tensor([shift, 0.0])
 
@@ -48,7 +48,7 @@ def shift_torchscript(bundle: Bundle, alone: float = 0.0, together: float = 0.0)
         warnings.simplefilter("ignore", DeprecationWarning)  # all of TorchScript is deprecated
         model = torch.jit.load(io.BytesIO(bundle.read("model.ts")))  # type: ignore[no-untyped-call]
         scripted = torch.jit.script(Shifted(model, alone, together))
-        torch.jit.save(scripted, buffer)  # type: ignore[no-untyped-call]
+        torch.jit.save(scripted, buffer)
     replace_file(bundle, "model.ts", buffer.getvalue())
 
 
