@@ -1,4 +1,4 @@
-"""Two mebibytes of any bytes cost at most 300 MB and 2 s of CPU; what is too long is said so."""
+"""Two mebibytes of any bytes cost at most 300 MB and 3 times the CPU of plain English."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,10 @@ from tests.service.engine.text_cost import text_cost
 
 BODY_BYTES = 2 << 20
 MORE_BYTES_LIMIT = 300 << 20
-CPU_SECONDS_LIMIT = 2.0
+# A ratio, since the same work takes 1.3 to 2.0 s on one machine from minute to minute.
+TIMES_ENGLISH_LIMIT = 3.0
 TRIES = 5
+ENGLISH = "a lovely film that I enjoyed, and so did they. "
 
 # U+FDFA becomes 18 characters; the emoji 5 tokens; the others a token for each byte or two.
 UNITS = ["\ufdfa", "@", "🙂", "x9", "a ", "½", "www.a ", "@a ", "한", " "]
@@ -21,19 +23,24 @@ def tokenizer(bundle: Bundle) -> TextTokenizer:
     return TextTokenizer(bundle)
 
 
+@pytest.fixture(scope="module")
+def cpu_seconds_limit() -> float:
+    return TIMES_ENGLISH_LIMIT * text_cost(ENGLISH, BODY_BYTES, 256, None).cpu_seconds
+
+
 @pytest.mark.parametrize("truncate", [None, "right", "left"])
 @pytest.mark.parametrize("texts", [1, 256])
 def test_a_body_of_any_bytes_costs_bounded_time_and_memory(
-    texts: int, truncate: str | None
+    texts: int, truncate: str | None, cpu_seconds_limit: float
 ) -> None:
     for unit in UNITS:
         if texts == 1 or truncate != "left":
             costs = [text_cost(unit, BODY_BYTES, texts, truncate)]
             assert costs[0].more_bytes < MORE_BYTES_LIMIT, (unit, costs)
             # Whoever shares the core's caches and units only adds to the time.
-            while costs[-1].cpu_seconds >= CPU_SECONDS_LIMIT and len(costs) < TRIES:
+            while costs[-1].cpu_seconds >= cpu_seconds_limit and len(costs) < TRIES:
                 costs.append(text_cost(unit, BODY_BYTES, texts, truncate))
-            assert costs[-1].cpu_seconds < CPU_SECONDS_LIMIT, (unit, costs)
+            assert costs[-1].cpu_seconds < cpu_seconds_limit, (unit, costs)
 
 
 @pytest.mark.parametrize(("unit", "characters"), [("a ", 1), ("\ufdfa", 18), ("½", 3)])
